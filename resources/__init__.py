@@ -1,0 +1,1 @@
+"""What is outside: weights, ONNX sessions, models, the LLM, Postgres, Parquet and photo folders."""

@@ -1,0 +1,1 @@
+"""Image tagging as Dagster data assets. Import what you need from the submodules; nothing loads from here."""

@@ -1,0 +1,1 @@
+"""One module per stage; the module, the asset and the table share one plural noun."""

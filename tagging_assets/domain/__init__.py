@@ -1,0 +1,1 @@
+"""What is true whatever runs it: pure functions and types. No Dagster, I/O, clock or environment."""

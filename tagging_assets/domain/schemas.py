@@ -1,0 +1,242 @@
+"""Schema, grain and key of every table: the one place where columns are declared.
+
+The Parquet IO manager, the schema checks, the asset descriptions and the exports read this. What every stored
+record carries besides its rows (recipe, inputs, run, status) is :data:`RECORD`.
+"""
+
+from dataclasses import dataclass
+
+import polars as pl
+
+_F32_LIST = pl.List(pl.Float32)
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """One table of the line.
+
+    Attributes:
+        name: plural noun, the same as the asset and its module.
+        grain: what one row is, as a phrase that completes "One row per …".
+        columns: column name to Polars type, without the record columns.
+        key: columns that identify a row; ``image_id`` always comes first.
+    """
+
+    name: str
+    grain: str
+    key: tuple[str, ...]
+    columns: dict[str, pl.DataType | type[pl.DataType]]
+
+    @property
+    def schema(self) -> pl.Schema:
+        """The columns as a Polars schema."""
+        return pl.Schema(self.columns)
+
+
+#: Kept once per (image, recipe, inputs) beside the rows that were made; see ``domain/freshness.py``.
+RECORD: dict[str, pl.DataType | type[pl.DataType]] = {
+    "image_id": pl.String,
+    "recipe": pl.String,
+    "inputs": pl.String,
+    "output": pl.String,
+    "status": pl.String,
+    "error_kind": pl.String,
+    "error": pl.String,
+    "retryable": pl.Boolean,
+    "run_id": pl.String,
+    "computed_at": pl.Datetime("us", "UTC"),
+    "seconds": pl.Float64,
+    "current": pl.Boolean,
+}
+
+_SOURCE = pl.Struct(
+    {
+        "source": pl.String,
+        "model": pl.String,
+        "revision": pl.String,
+        "label": pl.String,
+        "subject": pl.String,
+        "score": pl.Float64,
+        "confidence": pl.Float64,
+        "weight": pl.Float64,
+        "threshold": pl.Float64,
+        "prompt_id": pl.String,
+        "prompt_hash": pl.String,
+        "label_set": pl.String,
+        "label_set_hash": pl.String,
+        "request_hash": pl.String,
+        "recipe": pl.String,
+        "run_id": pl.String,
+    }
+)
+
+IMAGES = Table(
+    "images",
+    "photo: where it is, what its bytes and its header say",
+    ("image_id",),
+    {
+        "image_id": pl.String,
+        "uri": pl.String,
+        "content_hash": pl.String,
+        "bytes": pl.Int64,
+        "format": pl.String,
+        "width": pl.Int32,
+        "height": pl.Int32,
+        "orientation": pl.Int8,
+        "captured_at": pl.String,
+        "camera": pl.String,
+        "caption": pl.String,
+        "caption_source": pl.String,
+        "creator": pl.String,
+    },
+)
+
+PROXIES = Table(
+    "proxies",
+    "photo: its upright sRGB working copy, long side at most 1280 pixels",
+    ("image_id",),
+    {
+        "image_id": pl.String,
+        "pixel_id": pl.String,
+        "path": pl.String,
+        "width": pl.Int32,
+        "height": pl.Int32,
+        "phash": pl.String,
+    },
+)
+
+DETECTIONS = Table(
+    "detections",
+    "box: a possible person, raw score, in proxy pixels",
+    ("image_id", "detection_id"),
+    {
+        "image_id": pl.String,
+        "detection_id": pl.Int32,
+        "label": pl.String,
+        "x0": pl.Float32,
+        "y0": pl.Float32,
+        "x1": pl.Float32,
+        "y1": pl.Float32,
+        "score": pl.Float32,
+    },
+)
+
+LANDMARKS = Table(
+    "landmarks",
+    "box: pose, face and silhouette of the possible person in it, and how likely it is one",
+    ("image_id", "detection_id"),
+    {
+        "image_id": pl.String,
+        "detection_id": pl.Int32,
+        # the crop the landmarkers saw, in proxy pixels; pose, face and mask are relative to it
+        "x0": pl.Float32,
+        "y0": pl.Float32,
+        "x1": pl.Float32,
+        "y1": pl.Float32,
+        "detection_score": pl.Float32,
+        "pose_score": pl.Float32,
+        "face_score": pl.Float32,
+        "mask_fraction": pl.Float32,
+        "mask_aspect": pl.Float32,
+        "mask_circularity": pl.Float32,
+        "person_score": pl.Float32,
+        # null unless people.enabled: measurements of a body are not kept without the operator's word
+        "pose": _F32_LIST,
+        "face": _F32_LIST,
+        "mask_png": pl.Binary,
+    },
+)
+
+BODY_FEATURES = Table(
+    "body_features",
+    "person and feature: a ratio or a colour, with its confidence; null where not visible",
+    ("image_id", "detection_id", "feature"),
+    {
+        "image_id": pl.String,
+        "detection_id": pl.Int32,
+        "feature": pl.String,
+        "value": pl.Float32,
+        "label": pl.String,
+        "confidence": pl.Float32,
+    },
+)
+
+EMBEDDINGS = Table(
+    "embeddings",
+    "view of a subject (the photo or a person in it): a unit vector and the norm it had",
+    ("image_id", "subject", "view"),
+    {
+        "image_id": pl.String,
+        "subject": pl.String,
+        "view": pl.String,
+        "norm": pl.Float32,
+        "vector": _F32_LIST,
+    },
+)
+
+ZERO_SHOT_SCORES = Table(
+    "zero_shot_scores",
+    "subject and label: the raw score of free text against the picture",
+    ("image_id", "subject", "label_set", "label"),
+    {
+        "image_id": pl.String,
+        "subject": pl.String,
+        "label_set": pl.String,
+        "label": pl.String,
+        "score": pl.Float32,
+    },
+)
+
+TAGGER_SCORES = Table(
+    "tagger_scores",
+    "photo and label of the tagger's own vocabulary: a raw score above 0.05",
+    ("image_id", "label"),
+    {
+        "image_id": pl.String,
+        "label": pl.String,
+        "category": pl.String,
+        "score": pl.Float32,
+    },
+)
+
+LLM_TAG_SUGGESTIONS = Table(
+    "llm_tag_suggestions",
+    "photo, model and tag that a chat model chose, with its rank",
+    ("image_id", "model", "tag"),
+    {
+        "image_id": pl.String,
+        "model": pl.String,
+        "tag": pl.String,
+        "rank": pl.Int32,
+        "request_hash": pl.String,
+    },
+)
+
+TAGS = Table(
+    "tags",
+    "photo and tag: the decision, and everything that made it so",
+    ("image_id", "tag"),
+    {
+        "image_id": pl.String,
+        "tag": pl.String,
+        "category": pl.String,
+        "score": pl.Float32,
+        "status": pl.String,
+        "reason": pl.String,
+        "sources": pl.List(_SOURCE),
+    },
+)
+
+#: Every Parquet table, in the order of the line.
+TABLES: tuple[Table, ...] = (
+    IMAGES,
+    PROXIES,
+    DETECTIONS,
+    LANDMARKS,
+    BODY_FEATURES,
+    EMBEDDINGS,
+    ZERO_SHOT_SCORES,
+    TAGGER_SCORES,
+    LLM_TAG_SUGGESTIONS,
+    TAGS,
+)
