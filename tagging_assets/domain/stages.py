@@ -1,0 +1,100 @@
+"""The line: every stage, what it takes from the stages above, and the version of its code.
+
+This is the one place where dependencies are declared; the assets, the freshness plan and ``tagging status`` read
+it. Bump ``code_version`` in the commit that changes what a stage computes from the same inputs.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from tagging_assets.domain import schemas
+from tagging_assets.domain.freshness import Need, Recipe
+from tagging_assets.domain.schemas import Table
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One stage of the line.
+
+    Attributes:
+        table: what it makes.
+        group: part of the line it is shown in.
+        needs: tables above, and what of them matters.
+        anchor: the table whose images it goes through; ``""`` for the first stage, which asks the manifest.
+        code_version: of the code that makes the rows.
+        shared: rows depend on the inputs alone, so copies of a photo share them.
+        chunk: images computed, timed and checkpointed together.
+    """
+
+    table: Table
+    group: str
+    needs: dict[str, Need] = field(default_factory=dict)
+    anchor: str = "proxies"
+    code_version: str = "1"
+    shared: bool = True
+    chunk: int = 8
+
+    @property
+    def name(self) -> str:
+        """Name of the stage, its asset, its module and its table."""
+        return self.table.name
+
+
+_PIXELS = Need(columns=("pixel_id",))
+_PERSON = Need(columns=("detection_id", "person_score"), required=False)
+_OPTIONAL = Need(required=False)
+
+STAGES: dict[str, Stage] = {
+    stage.name: stage
+    for stage in (
+        Stage(schemas.IMAGES, "photos", anchor="", shared=False, chunk=32),
+        Stage(schemas.PROXIES, "photos", {"images": Need(columns=("content_hash",))}, anchor="images"),
+        Stage(schemas.DETECTIONS, "people", {"proxies": _PIXELS}),
+        Stage(schemas.LANDMARKS, "people", {"proxies": _PIXELS, "detections": Need()}),
+        Stage(schemas.BODY_FEATURES, "people", {"proxies": _PIXELS, "landmarks": Need()}),
+        Stage(schemas.EMBEDDINGS, "scores", {"proxies": _PIXELS, "detections": Need()}),
+        Stage(schemas.ZERO_SHOT_SCORES, "scores", {"embeddings": Need()}, anchor="embeddings", chunk=64),
+        Stage(schemas.TAGGER_SCORES, "scores", {"proxies": _PIXELS}),
+        Stage(
+            schemas.LLM_TAG_SUGGESTIONS,
+            "decision",
+            {
+                "images": Need(columns=("caption",)),
+                "proxies": _PIXELS,
+                "landmarks": _PERSON,
+                "zero_shot_scores": _OPTIONAL,
+                "tagger_scores": _OPTIONAL,
+            },
+            shared=False,
+            chunk=4,
+        ),
+        Stage(
+            schemas.TAGS,
+            "decision",
+            {
+                "proxies": _PIXELS,
+                "landmarks": _PERSON,
+                "body_features": _OPTIONAL,
+                "zero_shot_scores": _OPTIONAL,
+                "tagger_scores": _OPTIONAL,
+                "llm_tag_suggestions": _OPTIONAL,
+            },
+            shared=False,
+            chunk=256,
+        ),
+    )
+}
+
+
+#: Recipe of each stage, as things stand now.
+Recipes = Mapping[str, Recipe]
+
+
+def build_recipes(parts: Mapping[str, Mapping[str, Any]]) -> Recipes:
+    """Recipe per stage.
+
+    Args:
+        parts: what goes into each stage's rows besides its inputs and its code, by stage.
+    """
+    return {name: Recipe(name, stage.code_version, dict(parts.get(name, {}))) for name, stage in STAGES.items()}

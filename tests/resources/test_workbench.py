@@ -1,0 +1,94 @@
+"""The workbench: computes once, resumes after a kill, stores atomically."""
+
+import threading
+
+import pytest
+
+from resources.frame_store import FrameStore
+from resources.workbench import Workbench, each
+from tagging_assets.domain.errors import ModelFailed, UnreadableImage
+from tagging_assets.domain.freshness import Item, Recipe, Why
+
+RECIPE = Recipe("detections", "1")
+ITEMS = [Item(f"image{number:02}", f"inputs{number}") for number in range(20)]
+
+
+class Counting:
+    """A stage that finds one box in every photo and counts its calls; may be told to die or to fail."""
+
+    def __init__(self, *, dies_after=None, unreadable=()):
+        self.seen = []
+        self._dies_after = dies_after
+        self._unreadable = unreadable
+        self._lock = threading.Lock()
+
+    def __call__(self, item):
+        with self._lock:
+            if self._dies_after is not None and len(self.seen) >= self._dies_after:
+                raise ModelFailed("the model died")
+            self.seen.append(item.image_id)
+        if item.image_id in self._unreadable:
+            raise UnreadableImage("cut short")
+        return [{"detection_id": 0, "label": "person", "x0": 0, "y0": 0, "x1": 9, "y1": 9, "score": 0.9}]
+
+
+@pytest.fixture
+def store(tmp_path):
+    return FrameStore(tmp_path)
+
+
+def run(store, stage, *, recipe=RECIPE, items=ITEMS, threads=1):
+    bench = Workbench(store, threads=threads)
+    return bench.run("detections", "b1", "run1", recipe, {}, each(stage), items)
+
+
+@pytest.mark.parametrize("threads", [1, 4])
+def test_second_run_computes_nothing_and_writes_the_same_table(store, threads):
+    first = run(store, Counting(), threads=threads)
+    bytes_before = store.path("detections", "b1").read_bytes()
+    stage = Counting()
+    second = run(store, stage, threads=threads)
+    assert first.computed == len(ITEMS)
+    assert second.computed == 0
+    assert stage.seen == []
+    assert second.frame == first.frame == store.read("detections", "b1")
+    assert store.path("detections", "b1").read_bytes() == bytes_before
+
+
+def test_one_more_photo_costs_one_photo(store):
+    run(store, Counting(), items=ITEMS[:-1])
+    stage = Counting()
+    run(store, stage)
+    assert stage.seen == [ITEMS[-1].image_id]
+
+
+def test_a_run_that_dies_keeps_what_it_had(store):
+    with pytest.raises(ModelFailed):
+        run(store, Counting(dies_after=16))
+    stage = Counting()
+    result = run(store, stage)
+    assert stage.seen == [item.image_id for item in ITEMS[16:]]
+    assert result.frame.rows.height == len(ITEMS)
+
+
+def test_a_bad_image_is_a_row_and_is_not_tried_again(store):
+    result = run(store, Counting(unreadable={"image03"}))
+    failed = result.frame.get("image03")
+    assert (failed.status, failed.error_kind, failed.error) == ("failed", "UnreadableImage", "cut short")
+    assert run(store, Counting()).plan.why["image03"] is Why.FRESH
+
+
+def test_the_way_back_is_free(store):
+    run(store, Counting())
+    run(store, Counting(), recipe=Recipe("detections", "2"))
+    stage = Counting()
+    back = run(store, stage)
+    assert stage.seen == []
+    assert set(back.plan.why.values()) == {Why.RESTORED}
+
+
+def test_recipes_are_remembered(store):
+    kept = []
+    bench = Workbench(store, keep_recipe=kept.append)
+    bench.run("detections", "b1", "run1", RECIPE, {}, each(Counting()), ITEMS)
+    assert kept == [RECIPE]
