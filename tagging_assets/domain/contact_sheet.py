@@ -185,9 +185,7 @@ def _overlay(boxes: Sequence[SheetBox], width: int, height: int) -> str:
         shapes.append(
             f'<g><title>{box.score:.2f}</title><rect class="under" {rect}/><rect class="over" {rect}/>{label}</g>'
         )
-    return (
-        f'<svg viewBox="0 0 {width} {height}" role="img" aria-label="boxes: {len(boxes)}">{"".join(shapes)}</svg>'
-    )
+    return f'<svg viewBox="0 0 {width} {height}" role="img" aria-label="boxes: {len(boxes)}">{"".join(shapes)}</svg>'
 
 
 def _chip(tag: SheetTag) -> str:

@@ -145,9 +145,7 @@ class Trust:
         SettingsError: an override names no known source, or a weight is outside [0, 1].
     """
 
-    def __init__(
-        self, cards: Mapping[tuple[str, str], SourceCard], overrides: Mapping[str, SourceOverride]
-    ) -> None:
+    def __init__(self, cards: Mapping[tuple[str, str], SourceCard], overrides: Mapping[str, SourceOverride]) -> None:
         known = sorted({name for source, model in cards for name in (source, f"{source}/{model}")})
         for name in overrides:
             if name not in known:

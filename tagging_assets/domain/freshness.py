@@ -159,9 +159,7 @@ def plan(
     """
     known = {record.key: record for record in previous.records}
     lendable = {
-        (record.recipe, record.inputs): record
-        for record in (*previous.records, *copies)
-        if shared and record.ok
+        (record.recipe, record.inputs): record for record in (*previous.records, *copies) if shared and record.ok
     }
     keep: list[ImageRecord] = []
     compute: list[Item] = []

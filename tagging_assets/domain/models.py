@@ -143,8 +143,6 @@ class ChatReply:
 class TagSuggester(Model, Protocol):
     """Chooses tags from an allowed list."""
 
-    def suggest(
-        self, *, visual_tags: Sequence[tuple[str, float]], caption: str, name: str, allowed: Sequence[str]
-    ) -> ChatReply:
+    def suggest(self, *, visual_tags: Sequence[tuple[str, float]], caption: str, allowed: Sequence[str]) -> ChatReply:
         """Ask once; never raises for what the model says, only ``LlmRejected`` for a wrong key or model."""
         ...

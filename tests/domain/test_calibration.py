@@ -33,9 +33,7 @@ def test_whole_arrays_give_the_same_as_single_scores_and_keep_their_shape() -> N
     raw = np.linspace(-0.5, 1.5, 24, dtype=np.float32).reshape(4, 6)
     confidences = CURVE.confidences(raw)
     assert confidences.shape == (4, 6)
-    assert confidences.ravel() == pytest.approx(
-        [CURVE.confidence(float(score)) for score in raw.ravel()], abs=1e-12
-    )
+    assert confidences.ravel() == pytest.approx([CURVE.confidence(float(score)) for score in raw.ravel()], abs=1e-12)
 
 
 def test_not_a_number_stays_so() -> None:

@@ -85,9 +85,7 @@ def test_a_photo_has_its_box_tags_and_reasons() -> None:
     reader = Reader(text)
     assert reader.all("img")[0]["alt"] == "a.jpg: dog, cat"
     boxes = [attrs for attrs in reader.all("rect") if attrs["class"] == "over"]
-    assert [(box["x"], box["y"], box["width"], box["height"]) for box in boxes] == [
-        ("20.0", "30.0", "40.0", "30.0")
-    ]
+    assert [(box["x"], box["y"], box["width"], box["height"]) for box in boxes] == [("20.0", "30.0", "40.0", "30.0")]
     chips = [attrs for attrs in reader.all("li") if "title" in attrs]
     assert [chip["class"] for chip in chips] == ["auto", "needs_review"]
     assert chips[0]["title"] == "dog 0.82, sure\nonly tagger says so\ntagger: raw 0.61 ≥ 0.40"

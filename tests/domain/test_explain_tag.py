@@ -25,9 +25,7 @@ CHOSEN = Evidence("llm", "gemma", "", "dog", "photo", "object", 1.0, rank=1)
         # an alias, a person, a prompt; and a second source, without a revision, with the sum
         (
             [
-                Evidence(
-                    "zero-shot", "conse", "57934424aa", "Puppy", "person 3", "object", 0.8, prompt_id="a photo"
-                ),
+                Evidence("zero-shot", "conse", "57934424aa", "Puppy", "person 3", "object", 0.8, prompt_id="a photo"),
                 CHOSEN,
             ],
             [

@@ -44,7 +44,11 @@ def test_no_rows_is_an_answer():
     ("one", "other", "same"),
     [
         ([{"a": 1, "image_id": "x"}], [{"image_id": "y", "a": 1}], True),  # whose it is does not matter
-        ([{"s": [{"run_id": "1", "v": 2}]}], [{"s": [{"run_id": "2", "v": 2}]}], True),  # nor which run, at any depth
+        (
+            [{"s": [{"run_id": "1", "v": 2}]}],
+            [{"s": [{"run_id": "2", "v": 2}]}],
+            True,
+        ),  # nor which run, at any depth
         ([{"a": 1}, {"a": 2}], [{"a": 2}, {"a": 1}], False),  # order matters
         ([{"a": 0.1}], [{"a": math.nextafter(0.1, 1)}], False),  # floats count to the last bit
         ([{"a": None}], [{}], False),  # null is not absence

@@ -91,8 +91,7 @@ def test_only_the_columns_that_matter_count():
     moved = {**row, "path": "there"}
     changed = {**row, "pixel_id": "q"}
     first, second, third = (
-        inputs_hash(needs, {"proxies": record(rows=[one], table=schemas.PROXIES)})
-        for one in (row, moved, changed)
+        inputs_hash(needs, {"proxies": record(rows=[one], table=schemas.PROXIES)}) for one in (row, moved, changed)
     )
     assert first == second != third
 
@@ -110,8 +109,7 @@ def test_items_need_what_is_required_and_do_without_what_is_not():
 
 def test_merging_keeps_the_last_few_superseded():
     old = [
-        record(inputs=f"i{number}", computed_at=NOON + timedelta(minutes=number), current=False)
-        for number in range(10)
+        record(inputs=f"i{number}", computed_at=NOON + timedelta(minutes=number), current=False) for number in range(10)
     ]
     result = merged(frame(*old), [record(inputs="new")], ["a"])
     assert result.get("a").inputs == "new"

@@ -336,9 +336,7 @@ def test_rows_fit_the_table() -> None:
     frame = pl.DataFrame(rows, schema=TAGS.schema, strict=True)
     assert frame.height == len(rows)
     struct = TAGS.columns["sources"].inner  # type: ignore[union-attr]
-    assert {tuple(source) for row in rows for source in row["sources"]} == {
-        tuple(item.name for item in struct.fields)
-    }
+    assert {tuple(source) for row in rows for source in row["sources"]} == {tuple(item.name for item in struct.fields)}
 
 
 @pytest.mark.parametrize(

@@ -19,9 +19,7 @@ from tagging_assets.domain.models import RgbImage
 BLUE: RgbImage = np.full((300, 400, 3), (20, 60, 200), dtype=np.uint8)
 TAGS = (SheetTag("dog", 0.82, "auto"), SheetTag("a tag with a name too long for its cell", 0.6, "needs_review"))
 PHOTO = Entry("a.jpg", BLUE, (SheetBox((0.25, 0.25, 0.75, 0.75), 0.9),), TAGS)
-BROKEN = Entry(
-    b"b\xff.jpg".decode("utf-8", "surrogateescape"), None, error="UnreadableImage: " + "too short " * 40
-)
+BROKEN = Entry(b"b\xff.jpg".decode("utf-8", "surrogateescape"), None, error="UnreadableImage: " + "too short " * 40)
 LONG = Entry("w" * 400, np.full((10, 2000, 3), 90, dtype=np.uint8), (), (SheetTag("odd", 1.7, "no such status"),))
 
 

@@ -40,7 +40,14 @@ def decided(image_id, run_id="run1", **scores):
     rows = typed_rows(
         schemas.TAGS,
         [
-            {"image_id": image_id, "tag": tag, "category": "object", "score": score, "status": "auto", "reason": ""}
+            {
+                "image_id": image_id,
+                "tag": tag,
+                "category": "object",
+                "score": score,
+                "status": "auto",
+                "reason": "",
+            }
             | {"sources": []}
             for tag, score in scores.items()
         ],

@@ -30,9 +30,7 @@ def upgrade() -> None:
         schema="tagging",
     )
     op.create_index(op.f("ix_tagging_image_batch"), "image", ["batch"], unique=False, schema="tagging")
-    op.create_index(
-        op.f("ix_tagging_image_content_hash"), "image", ["content_hash"], unique=False, schema="tagging"
-    )
+    op.create_index(op.f("ix_tagging_image_content_hash"), "image", ["content_hash"], unique=False, schema="tagging")
     op.create_index(op.f("ix_tagging_image_pixel_id"), "image", ["pixel_id"], unique=False, schema="tagging")
     op.create_table(
         "llm_call",
@@ -89,9 +87,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("image_id", "tag"),
         schema="tagging",
     )
-    op.create_index(
-        op.f("ix_tagging_published_tag_batch"), "published_tag", ["batch"], unique=False, schema="tagging"
-    )
+    op.create_index(op.f("ix_tagging_published_tag_batch"), "published_tag", ["batch"], unique=False, schema="tagging")
     op.create_index("published_tag_by_tag", "published_tag", ["tag", "score"], unique=False, schema="tagging")
     op.create_index(
         "published_tag_sources",

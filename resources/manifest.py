@@ -1,0 +1,167 @@
+"""The manifest: every photo ever seen, its identity, and the batch it belongs to for good.
+
+One table of Postgres (``tagging.image``). What happened to the files is decided by ``domain/scan.py``; here it is
+written down, in one transaction under an advisory lock, and checked against what another process may have written
+since the scan began. Rows travel as arrays (``unnest``), ten thousand to a statement.
+"""
+
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from urllib.parse import quote
+
+import sqlalchemy as sa
+
+from resources.manifest_rows import SELECT, chunks, guard, refs, rows_of, write_result
+from resources.tables import image as table
+from tagging_assets.domain.identity import BATCH_SIZE, ImageRef, uri_of
+from tagging_assets.domain.scan import ScanResult
+
+__all__ = ["ImageRef", "Manifest", "ManifestChange"]
+
+#: Key of the advisory lock that lets one process at a time change the manifest.
+_LOCK = 0x7461_6767_696E_67
+_MIN_PREFIX = 4
+
+
+@dataclass(frozen=True, slots=True)
+class ManifestChange:
+    """What one :meth:`Manifest.apply` did.
+
+    Attributes:
+        new_batches: batches opened, in order.
+        touched_batches: batches with work to do, in order; the new ones included.
+        counts: rows per kind: ``new``, ``changed``, ``moved``, ``gone``, ``metadata_only``, ``retimed``,
+            ``restored``; kinds without any are left out.
+    """
+
+    new_batches: tuple[str, ...] = ()
+    touched_batches: tuple[str, ...] = ()
+    counts: Mapping[str, int] = field(default_factory=dict)
+
+
+class Manifest:
+    """The manifest in Postgres.
+
+    Every method raises ``DatabaseUnavailable`` (retryable) where Postgres does not answer, and ``StorageError``
+    where it refuses.
+    """
+
+    def __init__(self, engine: sa.Engine) -> None:
+        """Take an engine of a database that has the tables of ``resources/tables.py``."""
+        self._engine = engine
+
+    def known(self, roots: Sequence[str] | None = None) -> list[ImageRef]:
+        """Every image at or below the roots, gone and buried ones included.
+
+        Args:
+            roots: absolute paths, as ``Listing.roots`` has them; None for all images.
+        """
+        query = SELECT
+        if roots is not None:
+            query = query.where(sa.or_(sa.false(), *(_below(root) for root in roots), table.c.uri.like("gone:%")))
+        return self._refs(query)
+
+    def with_hashes(self, hashes: Collection[str]) -> list[ImageRef]:
+        """Every image with one of these content hashes, wherever it is."""
+        return [
+            ref
+            for chunk in chunks(sorted(set(hashes)))
+            for ref in self._refs(SELECT.where(table.c.content_hash.in_(chunk)))
+        ]
+
+    def images(self, batch: str) -> list[ImageRef]:
+        """The images of a batch, gone ones included, in order of ``image_id``."""
+        return self._refs(SELECT.where(table.c.batch == batch).order_by(table.c.image_id))
+
+    def batches(self) -> list[str]:
+        """The names of all batches, oldest first."""
+        with guard(), self._engine.connect() as connection:
+            return list(connection.scalars(sa.select(table.c.batch).distinct().order_by(table.c.batch)))
+
+    def apply(self, result: ScanResult, *, batch_size: int = BATCH_SIZE, now: datetime | None = None) -> ManifestChange:
+        """Write down what a scan found, in one transaction.
+
+        Two processes may apply the same scan: each fact is checked against the rows as they are now, and one that
+        another process has overtaken is left for the next scan.
+
+        Args:
+            result: what happened.
+            batch_size: images per batch; new images join the newest batch until it is full.
+            now: time to record, aware; the present by default.
+        """
+        if result.is_empty:
+            return ManifestChange()
+        with guard(), self._engine.begin() as connection:
+            connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
+            written = write_result(connection, result, batch_size, now or datetime.now(UTC))
+        return ManifestChange(written.new_batches, written.touched_batches, written.counts)
+
+    def set_pixel_ids(self, pixel_ids: Mapping[str, str]) -> int:
+        """Remember the pixels of images, as ``{image_id: pixel_id}``; returns how many were news."""
+        changed = 0
+        with guard(), self._engine.begin() as connection:
+            for chunk in chunks(sorted(pixel_ids.items())):
+                rows = rows_of({"image_id": sa.Text, "pixel_id": sa.Text}, chunk)
+                statement = (
+                    sa.update(table)
+                    .values(pixel_id=rows.c.pixel_id)
+                    .where(table.c.image_id == rows.c.image_id)
+                    .where(table.c.pixel_id.is_distinct_from(rows.c.pixel_id))
+                )
+                changed += connection.execute(statement).rowcount
+        return changed
+
+    def copies_of(self, pixel_ids: Collection[str]) -> dict[str, list[tuple[str, str]]]:
+        """The images that show given pixels: ``{pixel_id: [(image_id, batch), …]}``, oldest first.
+
+        Gone images are listed too: what was computed for them is as good.
+        """
+        copies: defaultdict[str, list[tuple[str, str]]] = defaultdict(list)
+        with guard(), self._engine.connect() as connection:
+            for chunk in chunks(sorted(set(pixel_ids))):
+                query = (
+                    sa.select(table.c.pixel_id, table.c.image_id, table.c.batch)
+                    .where(table.c.pixel_id.in_(chunk))
+                    .order_by(table.c.first_seen, table.c.image_id)
+                )
+                for pixel_id, image_id, batch in connection.execute(query):
+                    copies[pixel_id].append((image_id, batch))
+        return dict(copies)
+
+    def find(self, text: str) -> list[ImageRef]:
+        """The images a person means: by whole URI or path, by ``image_id`` or four or more of its first digits,
+        or by file name; the first of these that finds any.
+        """  # noqa: D205
+        wanted = text.strip()
+        if not wanted:
+            return []
+        queries = [SELECT.where(table.c.uri == wanted)]
+        if len(wanted) >= _MIN_PREFIX and all(char in "0123456789abcdef" for char in wanted.lower()):
+            queries.append(SELECT.where(table.c.image_id.startswith(wanted.lower(), autoescape=True)))
+        queries.append(SELECT.where(table.c.uri.endswith("/" + wanted.lstrip("./"), autoescape=True)))
+        for query in queries:
+            if found := self._refs(query.order_by(table.c.uri)):
+                return found
+        return []
+
+    def duplicates(self) -> list[list[ImageRef]]:
+        """Groups of two or more images, not gone, that show the same pixels; in order of the first one's URI."""
+        there = table.c.gone_at.is_(None) & table.c.pixel_id.is_not(None)
+        repeated = sa.select(table.c.pixel_id).where(there).group_by(table.c.pixel_id).having(sa.func.count() > 1)
+        groups: defaultdict[str, list[ImageRef]] = defaultdict(list)
+        for ref in self._refs(SELECT.where(there, table.c.pixel_id.in_(repeated)).order_by(table.c.uri)):
+            groups[ref.pixel_id or ""].append(ref)
+        return list(groups.values())
+
+    def _refs(self, query: sa.Select[tuple[object, ...]]) -> list[ImageRef]:
+        with guard(), self._engine.connect() as connection:
+            return refs(connection, query)
+
+
+def _below(root: str) -> sa.ColumnElement[bool]:
+    """Whether a URI is the root's, or of a file below it; undecodable names are escaped (``identity.uri_of``)."""
+    stem = root.rstrip("/\\")
+    prefixes = [stem + "/", stem + "\\", "file://" + quote(stem, safe="/", errors="surrogateescape") + "/"]
+    return sa.or_(table.c.uri == uri_of(root), *(sa.func.starts_with(table.c.uri, prefix) for prefix in prefixes))

@@ -1,0 +1,60 @@
+"""Boxes of possible people: raw detector scores above a low floor. No decision is made here."""
+
+from collections.abc import Sequence
+from functools import partial
+
+import dagster as dg
+
+from resources.gallery import Gallery
+from resources.proxy_store import ProxyStore
+from resources.workbench import Outcome, Workbench, attempt
+from tagging_assets.assets.pictures import contact_sheet, histogram
+from tagging_assets.assets.stage import run_stage, stage_asset
+from tagging_assets.domain.errors import TaggingError
+from tagging_assets.domain.frames import StageFrame
+from tagging_assets.domain.freshness import Item
+from tagging_assets.domain.models import Detector
+from tagging_assets.domain.stages import Recipes
+
+
+@stage_asset("detections", kinds={"onnx"}, above=["person_detector"], pool="gpu")
+def detections(
+    context: dg.AssetExecutionContext,
+    proxies: StageFrame,
+    bench: dg.ResourceParam[Workbench],
+    recipes: dg.ResourceParam[Recipes],
+    gallery: dg.ResourceParam[Gallery],
+    proxy_files: dg.ResourceParam[ProxyStore],
+    detector: dg.ResourceParam[Detector],
+) -> dg.MaterializeResult[StageFrame]:
+    """Find people in proxies."""
+    compute = partial(detect, detector=detector, proxy_files=proxy_files)
+    return run_stage(
+        context,
+        bench,
+        recipes["detections"],
+        {"proxies": proxies},
+        compute,
+        model=detector,
+        show=lambda frame: {**contact_sheet(gallery, context.partition_key, frame), **histogram(frame)},
+    )
+
+
+def detect(items: Sequence[Item], *, detector: Detector, proxy_files: ProxyStore) -> list[Outcome]:
+    """Boxes of a chunk of images, best first; a proxy that is gone is that image's own error."""
+    loaded = [attempt(lambda item: proxy_files.load(item.row("proxies")["path"]), item) for item in items]
+    found = iter(detector.detect([image for image in loaded if not isinstance(image, TaggingError)]))
+    return [
+        image
+        if isinstance(image, TaggingError)
+        else [
+            {
+                "detection_id": number,
+                "label": box.label,
+                **dict(zip(("x0", "y0", "x1", "y1"), box.box_xyxy, strict=True)),
+                "score": box.score,
+            }
+            for number, box in enumerate(next(found))
+        ]
+        for image in loaded
+    ]

@@ -1,0 +1,50 @@
+"""Pose, face and silhouette of every box, and one calibrated score of how likely a person is in it."""
+
+from functools import partial
+
+import dagster as dg
+
+from resources.proxy_store import ProxyStore
+from resources.workbench import Workbench, each
+from tagging_assets.assets.pictures import histogram
+from tagging_assets.assets.stage import run_stage, stage_asset
+from tagging_assets.domain.frames import Row, StageFrame
+from tagging_assets.domain.freshness import Item
+from tagging_assets.domain.landmarks import landmark_rows
+from tagging_assets.domain.models import Landmarker
+from tagging_assets.domain.stages import Recipes
+
+
+@stage_asset("landmarks", kinds={"mediapipe"}, above=["landmarker"], pool="gpu")
+def landmarks(
+    context: dg.AssetExecutionContext,
+    proxies: StageFrame,
+    detections: StageFrame,
+    bench: dg.ResourceParam[Workbench],
+    recipes: dg.ResourceParam[Recipes],
+    proxy_files: dg.ResourceParam[ProxyStore],
+    landmarker: dg.ResourceParam[Landmarker],
+) -> dg.MaterializeResult[StageFrame]:
+    """Look at each box; points are kept only where people may be measured."""
+    recipe = recipes["landmarks"]
+    keep_points = bool(recipe.parts["keep_points"])
+    compute = partial(look, landmarker=landmarker, proxy_files=proxy_files, keep_points=keep_points)
+    frames = {"proxies": proxies, "detections": detections}
+    return run_stage(
+        context,
+        bench,
+        recipe,
+        frames,
+        each(compute),
+        model=landmarker,
+        show=lambda frame: histogram(frame, "person_score"),
+    )
+
+
+def look(item: Item, *, landmarker: Landmarker, proxy_files: ProxyStore, keep_points: bool) -> list[Row]:
+    """Rows of one photo, one per box."""
+    boxes = item.rows("detections")
+    if not boxes:
+        return []
+    image = proxy_files.load(item.row("proxies")["path"])
+    return list(landmark_rows(image, boxes, landmarker, keep_points=keep_points))

@@ -1,0 +1,116 @@
+"""What all stages share: how an asset of the line is declared, and how its run is told to people.
+
+What does not belong here: what any one stage computes.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import dagster as dg
+
+from resources.workbench import Compute, StageRun, Workbench
+from tagging_assets.domain.frames import StageFrame
+from tagging_assets.domain.freshness import Item, Recipe
+from tagging_assets.domain.hashing import content_hash
+from tagging_assets.domain.models import Model
+from tagging_assets.domain.stages import STAGES
+from tagging_assets.partitions import image_batches
+
+OWNER = "team:tagging"
+
+AssetFunction = Callable[..., dg.MaterializeResult[StageFrame]]
+
+
+def stage_asset(
+    name: str,
+    *,
+    kinds: set[str],
+    above: Sequence[str] = (),
+    pool: str | None = None,
+) -> Callable[[AssetFunction], dg.AssetsDefinition]:
+    """Declare the asset of a stage: name, grain, group and dependencies come from the stage's own entry.
+
+    Args:
+        name: of the stage.
+        kinds: what it is made with, shown as badges.
+        above: external recipe assets it depends on (see ``assets/recipes.py``).
+        pool: Dagster pool that limits how many run at once.
+    """
+    stage = STAGES[name]
+    return dg.asset(
+        name=name,
+        partitions_def=image_batches,
+        group_name=stage.group,
+        description=f"One row per {stage.table.grain}.",
+        code_version=stage.code_version,
+        owners=[OWNER],
+        kinds={*kinds, "parquet"},
+        deps=[dg.AssetKey(["recipes", one]) for one in above],
+        pool=pool,
+        io_manager_key="frames",
+        metadata={
+            "dagster/column_schema": dg.TableSchema(
+                [dg.TableColumn(column, str(dtype)) for column, dtype in stage.table.columns.items()]
+            )
+        },
+    )
+
+
+def run_stage(
+    context: dg.AssetExecutionContext,
+    bench: Workbench,
+    recipe: Recipe,
+    frames: Mapping[str, StageFrame],
+    compute: Compute,
+    *,
+    model: Model | None = None,
+    items: Sequence[Item] | None = None,
+    show: Callable[[StageFrame], Mapping[str, Any]] = lambda _frame: {},
+) -> dg.MaterializeResult[StageFrame]:
+    """Run the stage that ``recipe`` names over the context's partition and report it to Dagster.
+
+    Args:
+        context: of the asset.
+        bench: runs it.
+        recipe: how rows are made now.
+        frames: the stages above, by table.
+        compute: what the stage does with a chunk of images.
+        model: asked, after the run, what it really ran on.
+        items: the images, where they do not come from ``frames``.
+        show: further metadata for people, from the finished frame.
+    """
+    run = bench.run(recipe.stage, context.partition_key, context.run.run_id, recipe, frames, compute, items)
+    metadata = {**_told(run), "recipe": dg.MetadataValue.json(recipe.body), **show(run.frame)}
+    if model is not None:
+        metadata["execution provider"] = model.provider
+    return dg.MaterializeResult(
+        value=run.frame,
+        metadata=metadata,
+        data_version=dg.DataVersion(frame_version(run.frame)),
+    )
+
+
+def frame_version(frame: StageFrame) -> str:
+    """Data version of a partition: changes exactly when what it says changes."""
+    return content_hash(sorted((record.image_id, record.status, record.output) for record in frame.current))
+
+
+def _told(run: StageRun) -> dict[str, Any]:
+    current = run.frame.current
+    failures = Counter(record.error_kind or "" for record in current if not record.ok)
+    told: dict[str, Any] = {
+        "dagster/row_count": sum(len(record.rows) for record in current),
+        "images": len(current),
+        "images computed": run.computed,
+        "images kept": len(run.plan.keep),
+        "why": dg.MetadataValue.json(dict(Counter(str(why) for why in run.plan.why.values()))),
+    }
+    if run.computed:
+        told["seconds per image"] = round(run.seconds / run.computed, 4)
+    if failures:
+        told["failures by kind"] = dg.MetadataValue.json(dict(failures))
+        told["failed"] = dg.MetadataValue.md(
+            "\n".join(f"- `{record.image_id}` {record.error}" for record in current if not record.ok)
+        )
+    return told

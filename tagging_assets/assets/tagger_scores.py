@@ -1,0 +1,48 @@
+"""Raw scores of a tagger over its own vocabulary, above 0.05. No decision is made here."""
+
+from collections.abc import Sequence
+from functools import partial
+
+import dagster as dg
+
+from resources.proxy_store import ProxyStore
+from resources.workbench import Outcome, Workbench, attempt
+from tagging_assets.assets.pictures import histogram
+from tagging_assets.assets.stage import run_stage, stage_asset
+from tagging_assets.domain.errors import TaggingError
+from tagging_assets.domain.frames import StageFrame
+from tagging_assets.domain.freshness import Item
+from tagging_assets.domain.models import Tagger
+from tagging_assets.domain.policy import refused
+from tagging_assets.domain.stages import Recipes
+
+
+@stage_asset("tagger_scores", kinds={"onnx"}, above=["tagger"], pool="gpu")
+def tagger_scores(
+    context: dg.AssetExecutionContext,
+    proxies: StageFrame,
+    bench: dg.ResourceParam[Workbench],
+    recipes: dg.ResourceParam[Recipes],
+    proxy_files: dg.ResourceParam[ProxyStore],
+    tagger: dg.ResourceParam[Tagger],
+) -> dg.MaterializeResult[StageFrame]:
+    """Score each photo."""
+    compute = partial(tag, tagger=tagger, proxy_files=proxy_files)
+    frames = {"proxies": proxies}
+    return run_stage(context, bench, recipes["tagger_scores"], frames, compute, model=tagger, show=histogram)
+
+
+def tag(items: Sequence[Item], *, tagger: Tagger, proxy_files: ProxyStore) -> list[Outcome]:
+    """Scores of a chunk of photos; labels that the policy forbids are not even stored."""
+    loaded = [attempt(lambda item: proxy_files.load(item.row("proxies")["path"]), item) for item in items]
+    scores = iter(tagger.tag([image for image in loaded if not isinstance(image, TaggingError)]))
+    return [
+        image
+        if isinstance(image, TaggingError)
+        else [
+            {"label": one.label, "category": one.category, "score": one.score}
+            for one in next(scores)
+            if refused(one.label) is None
+        ]
+        for image in loaded
+    ]

@@ -1,0 +1,137 @@
+"""Checks: one blocking schema check per asset, made from the schema table, and the checks of meaning.
+
+A blocking check stops what is below for the failing partition only.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import dagster as dg
+import polars as pl
+
+from tagging_assets.domain.frames import StageFrame
+from tagging_assets.domain.policy import refused
+from tagging_assets.domain.schemas import RECORD, Table
+from tagging_assets.domain.stages import STAGES
+
+#: Unit vectors survive float32 storage within this.
+_NORM_TOLERANCE = 1e-3
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """A check of meaning.
+
+    Attributes:
+        stage: whose rows are checked.
+        name: of the check.
+        description: what must hold, as a sentence.
+        offenders: the rows for which it does not.
+    """
+
+    stage: str
+    name: str
+    description: str
+    offenders: Callable[[pl.DataFrame], pl.DataFrame]
+
+
+def schema_problems(table: Table, frame: StageFrame) -> list[str]:
+    """What is wrong with the form of a partition: types, nulls in keys, keys that occur twice, two records."""
+    rows = frame.rows
+    expected = {**table.columns, "recipe": RECORD["recipe"], "run_id": RECORD["run_id"]}
+    problems = [
+        f"{name} is {rows.schema.get(name)}, not {dtype}"
+        for name, dtype in expected.items()
+        if rows.schema.get(name) != dtype
+    ]
+    key = list(table.key)
+    if rows.select(pl.any_horizontal(pl.col(key).is_null().any())).item():
+        problems.append(f"null in the key {', '.join(key)}")
+    twice = rows.height - rows.select(key).unique().height
+    if twice:
+        problems.append(f"{twice} rows repeat a key of {', '.join(key)}")
+    images = [record.image_id for record in frame.records if record.current]
+    if len(images) != len(set(images)):
+        problems.append("an image has two current records")
+    return problems
+
+
+def _outside(column: str, low: float, high: float) -> Callable[[pl.DataFrame], pl.DataFrame]:
+    return lambda rows: rows.filter(~pl.col(column).is_between(low, high))
+
+
+def _not_unit(rows: pl.DataFrame) -> pl.DataFrame:
+    norm = pl.col("vector").list.eval(pl.element() ** 2).list.sum().sqrt()
+    return rows.filter((norm - 1).abs() > _NORM_TOLERANCE)
+
+
+def _boxes_inside_out(rows: pl.DataFrame) -> pl.DataFrame:
+    return rows.filter((pl.col("x1") <= pl.col("x0")) | (pl.col("y1") <= pl.col("y0")) | (pl.col("x0") < 0))
+
+
+def _against_policy(rows: pl.DataFrame) -> pl.DataFrame:
+    return rows.filter(pl.col("tag").map_elements(lambda tag: refused(tag) is not None, return_dtype=pl.Boolean))
+
+
+def _unexplained(rows: pl.DataFrame) -> pl.DataFrame:
+    return rows.filter(pl.col("sources").list.len() == 0)
+
+
+MEANINGS: tuple[Meaning, ...] = (
+    Meaning("proxies", "long_side_at_most_1280", "Proxies are small.", _outside("width", 1, 1280)),
+    Meaning("detections", "scores_are_shares", "Scores are in [0, 1].", _outside("score", 0, 1)),
+    Meaning("detections", "boxes_are_boxes", "Boxes have an area and start in the photo.", _boxes_inside_out),
+    Meaning("landmarks", "person_score_is_share", "Scores are in [0, 1].", _outside("person_score", 0, 1)),
+    Meaning("body_features", "confidence_is_share", "Confidences are in [0, 1].", _outside("confidence", 0, 1)),
+    Meaning("embeddings", "unit_norm", "Vectors have length 1.", _not_unit),
+    Meaning("zero_shot_scores", "scores_in_range", "Scores are in [-1, 1].", _outside("score", -1, 1)),
+    Meaning("tagger_scores", "above_floor", "Scores are in [0.05, 1].", _outside("score", 0.05, 1)),
+    Meaning("llm_tag_suggestions", "ranks_count_from_one", "Ranks are 1 … 50.", _outside("rank", 1, 50)),
+    Meaning("tags", "scores_are_shares", "Scores are in [0, 1].", _outside("score", 0, 1)),
+    Meaning("tags", "within_policy", "No tag is one that must never be given.", _against_policy),
+    Meaning("tags", "explained", "Every tag names the sources that made it.", _unexplained),
+)
+
+
+def _result(problems: Iterable[str]) -> dg.AssetCheckResult:
+    found = list(problems)
+    return dg.AssetCheckResult(
+        passed=not found,
+        severity=dg.AssetCheckSeverity.ERROR,
+        description="; ".join(found[:5]) or "as it should be",
+        metadata={"problems": len(found)},
+    )
+
+
+def schema_check(stage: str) -> dg.AssetChecksDefinition:
+    """The blocking check that a partition has the form the schema table says."""
+    table = STAGES[stage].table
+
+    @dg.asset_check(
+        asset=stage,
+        name="schema",
+        blocking=True,
+        description="Columns and types as declared, keys present and unique, one current record per image.",
+    )
+    def check(frame: StageFrame) -> dg.AssetCheckResult:
+        return _result(schema_problems(table, frame))
+
+    return check
+
+
+def meaning_check(meaning: Meaning) -> dg.AssetChecksDefinition:
+    """The blocking check of one meaning."""
+
+    @dg.asset_check(asset=meaning.stage, name=meaning.name, blocking=True, description=meaning.description)
+    def check(frame: StageFrame) -> dg.AssetCheckResult:
+        offenders = meaning.offenders(frame.rows)
+        key = list(STAGES[meaning.stage].table.key)
+        return _result(str(row) for row in offenders.select(key).iter_rows())
+
+    return check
+
+
+all_checks = [
+    *(schema_check(stage) for stage in STAGES),
+    *(meaning_check(meaning) for meaning in MEANINGS),
+]

@@ -1,0 +1,73 @@
+"""What people and programs see: tables, progress and JSON. Logs and progress go to stderr, results to stdout."""
+
+import json
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+stderr = Console(stderr=True)
+stdout = Console()
+
+
+def print_json(value: object) -> None:
+    """One JSON document on stdout."""
+    json.dump(value, sys.stdout, ensure_ascii=False, indent=2, default=_plain)
+    sys.stdout.write("\n")
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, Mapping):
+        return dict(value)
+    return str(value)
+
+
+def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """A table on stdout."""
+    table = Table(title=title, title_justify="left", header_style="bold", show_lines=False)
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*(str(value) for value in row))
+    stdout.print(table)
+
+
+class ProgressBars:
+    """A progress bar per stage on a terminal, a line per stage elsewhere."""
+
+    def __init__(self) -> None:
+        self._bars: Progress | None = None
+        self._task: TaskID | None = None
+
+    def begin(self, stage: str, partition: str, total: int) -> None:
+        """Show a bar, or say the stage's name; nothing where there is nothing to do."""
+        if total == 0:
+            return
+        if not stderr.is_terminal:
+            stderr.print(f"{stage} {partition}: {total} photos")
+            return
+        self._bars = Progress(
+            TextColumn("{task.description:<22}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(elapsed_when_finished=True),
+            console=stderr,
+        )
+        self._bars.start()
+        self._task = self._bars.add_task(stage, total=total)
+
+    def advance(self, images: int) -> None:
+        """Move the bar."""
+        if self._bars is not None and self._task is not None:
+            self._bars.advance(self._task, images)
+
+    def end(self) -> None:
+        """Let the finished bar stand."""
+        if self._bars is not None:
+            self._bars.stop()
+            self._bars = None

@@ -1,0 +1,136 @@
+"""``tagging doctor``: what is wrong, and how to mend it, before anything is run."""
+
+import os
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.markup import escape
+
+from tagging_assets.commands.console import stdout
+from tagging_assets.domain.errors import DiskFull, ModelFailed, SettingsError, TaggingError, WeightsMissing
+from tagging_assets.settings import Settings, load_settings
+
+#: Less free space than this ends in a full disk within one library.
+_MIN_FREE_GB = 2.0
+
+Finding = dict[str, Any]
+
+
+def examine(settings_path: Path | None) -> list[Finding]:
+    """Findings in order; each has ``check``, ``ok`` and ``says``."""
+    path = settings_path or (Path(os.environ["TAGGING_SETTINGS"]) if os.environ.get("TAGGING_SETTINGS") else None)
+    try:
+        settings = load_settings(path)
+    except SettingsError as error:
+        return [_finding("settings", False, str(error))]
+    checks: list[tuple[str, Callable[[Settings], str]]] = [
+        ("settings", lambda one: f"profile {one.profile}, privacy {one.privacy}, data in {one.data_dir}"),
+        ("disk", _disk),
+        ("sources", _sources),
+        ("label sets", _label_sets),
+        ("prompt", _prompt),
+        ("people", _people),
+        ("system libraries", _system_libraries),
+        ("ONNX Runtime", _onnxruntime),
+        ("weights", _weights),
+        ("database", _database),
+    ]
+    return [_checked(name, check, settings) for name, check in checks]
+
+
+def _checked(name: str, check: Callable[[Settings], str], settings: Settings) -> Finding:
+    try:
+        return _finding(name, True, check(settings))
+    except TaggingError as error:
+        return _finding(name, False, str(error))
+
+
+def _finding(check: str, ok: bool, says: str) -> Finding:
+    return {"check": check, "ok": ok, "says": says}
+
+
+def _disk(settings: Settings) -> str:
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(settings.data_dir).free / 1e9
+    if free < _MIN_FREE_GB:
+        raise DiskFull(f"{free:.1f} GB are free in {settings.data_dir}; make room or move data_dir")
+    return f"{free:.0f} GB free"
+
+
+def _sources(settings: Settings) -> str:
+    missing = [str(source.path) for source in settings.sources if not source.path.is_dir()]
+    if missing:
+        return f"not there yet, made by `tagging up`: {', '.join(missing)}"
+    return ", ".join(str(source.path) for source in settings.sources) or "none; name folders under `sources`"
+
+
+def _label_sets(settings: Settings) -> str:
+    from resources.label_store import choose_label_sets
+
+    sets = choose_label_sets(settings.prompts_dir / "labels", settings.label_sets)
+    return ", ".join(f"{one.name} ({len(one.labels)})" for one in sets)
+
+
+def _prompt(settings: Settings) -> str:
+    from resources.prompt_store import PromptStore
+
+    prompt = PromptStore(settings.prompts_dir / "llm").get(settings.llm.prompt)
+    return f"{prompt.id} {prompt.hash[:12]}"
+
+
+def _people(settings: Settings) -> str:
+    if not settings.people.enabled:
+        return "off: nothing about a person's body is kept or tagged"
+    if not settings.people.adults_only_source:
+        return "on, and still nothing is tagged: no model here can tell age, so people.adults_only_source is needed"
+    return "on, for sources that you affirm show adults only"
+
+
+def _system_libraries(_settings: Settings) -> str:
+    from resources.landmarker import check_importable
+
+    check_importable()
+    return "MediaPipe loads"
+
+
+def _onnxruntime(settings: Settings) -> str:
+    import onnxruntime
+
+    available = onnxruntime.get_available_providers()
+    wanted = {"cuda": "CUDAExecutionProvider", "tensorrt": "TensorrtExecutionProvider"}.get(
+        settings.inference.provider, "CPUExecutionProvider"
+    )
+    if wanted not in available:
+        raise ModelFailed(f"{wanted} is not in this ONNX Runtime ({', '.join(available)}); set inference.provider")
+    return f"{onnxruntime.__version__}: {', '.join(available)}"
+
+
+def _weights(settings: Settings) -> str:
+    from resources.weights import WeightsStore
+
+    store = WeightsStore()
+    names = sorted({entry.name for entry in store.catalogue.profile(settings.profile).values()})
+    damaged = [name for name in names if any(file.state == "damaged" for file in store.status(name))]
+    if damaged:
+        raise WeightsMissing(f"damaged: {', '.join(damaged)}; run `tagging models pull`")
+    missing = [name for name in names if any(file.state == "missing" for file in store.status(name))]
+    return f"fetched at first use: {', '.join(missing)}" if missing else f"{len(names)} models ready"
+
+
+def _database(settings: Settings) -> str:
+    from resources.database import Database
+
+    database = Database.open(settings.data_dir, os.environ.get("TAGGING_DATABASE_URL"))
+    try:
+        return f"{'embedded' if database.embedded else 'TAGGING_DATABASE_URL'}, {database.version()}"
+    finally:
+        database.close()
+
+
+def show(findings: Sequence[Finding]) -> None:
+    """Tell a person."""
+    for one in findings:
+        mark = "[green]ok [/green]" if one["ok"] else "[red]bad[/red]"
+        stdout.print(f"{mark} {one['check']:<17} {escape(one['says'])}", highlight=False, soft_wrap=True)

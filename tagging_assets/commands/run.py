@@ -1,0 +1,139 @@
+"""``tagging run PATHS``: take photos in, run the line over the batches they are in, say what came of it."""
+
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tagging_assets.commands.console import stderr
+from tagging_assets.commands.session import Session
+from tagging_assets.domain.errors import SettingsError
+from tagging_assets.domain.frames import ImageRecord
+from tagging_assets.domain.stages import STAGES
+
+#: How long a run waits for files that are still being written.
+_PATIENCE_SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class RunReport:
+    """What a run came to.
+
+    Attributes:
+        images: photos of the paths, by id.
+        batches: batches that were run, to the Dagster run that did it.
+        computed: images computed per stage.
+        failed: uri to the first error of the line.
+        seconds: wall time.
+        unstable: files that were still being written, and were left for the next run.
+    """
+
+    images: dict[str, str]
+    batches: dict[str, str]
+    computed: Counter[str]
+    failed: dict[str, str]
+    seconds: float
+    unstable: list[str] = field(default_factory=list)
+
+    @property
+    def nothing_to_do(self) -> bool:
+        """Whether everything was fresh."""
+        return not self.batches
+
+    def as_json(self) -> dict[str, Any]:
+        """For programs."""
+        return {
+            "images": len(self.images),
+            "batches": self.batches,
+            "computed": dict(self.computed),
+            "failed": [{"image": uri, "error": error} for uri, error in sorted(self.failed.items())],
+            "unstable": self.unstable,
+            "seconds": round(self.seconds, 2),
+        }
+
+
+def run_paths(session: Session, paths: Sequence[Path]) -> RunReport:
+    """Tag the photos of files and folders.
+
+    Raises:
+        SettingsError: a path does not exist.
+        TaggingError: something that concerns all photos: a model, the database, the disk, a key.
+    """
+    started = time.monotonic()
+    for path in paths:
+        if not path.exists():
+            raise SettingsError(f"{path} is not there; give a photo or a folder of photos")
+    seen = session.toolbox.intake.look_until_stable(paths, patience_seconds=_PATIENCE_SECONDS)
+    refs = session.toolbox.manifest.known([str(path.resolve()) for path in paths])
+    batches = sorted({ref.batch for ref in refs})
+    stale = session.line.stale_batches(batches)
+    runs = {batch: _run_batch(session, batch) for batch in stale}
+    images = {ref.image_id: ref.uri for ref in refs if not ref.gone}
+    return RunReport(
+        images=images,
+        batches=runs,
+        computed=_computed(session, runs),
+        failed=failures(session, batches, images),
+        seconds=time.monotonic() - started,
+        unstable=[file.uri for file in seen.unstable],
+    )
+
+
+def _run_batch(session: Session, batch: str) -> str:
+    """One partition, one run, in this process: models stay warm from batch to batch."""
+    from tagging_assets.definitions import build_defs
+    from tagging_assets.partitions import image_batches
+
+    definitions = build_defs(resource_overrides={"toolbox": session.toolbox})
+    job = definitions.resolve_job_def("tag_images")
+    session.instance.add_dynamic_partitions(str(image_batches.name), [batch])
+    result = job.execute_in_process(
+        instance=session.instance,
+        partition_key=batch,
+        run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+        tags={"tagging/command": "run"},
+    )
+    return result.run_id
+
+
+def _computed(session: Session, runs: dict[str, str]) -> Counter[str]:
+    store = session.toolbox.bench.store
+    return Counter(
+        {
+            stage: sum(
+                record.run_id == run_id for batch, run_id in runs.items() for record in store.read(stage, batch).current
+            )
+            for stage in STAGES
+        }
+    )
+
+
+def failures(session: Session, batches: Sequence[str], images: dict[str, str]) -> dict[str, str]:
+    """First error along the line of each photo that has one; chat-model failures do not fail a photo."""
+    found: dict[str, str] = {}
+    for stage in STAGES:
+        for batch in batches:
+            for record in session.toolbox.bench.store.read(stage, batch).current:
+                if record.image_id in images and fails_photo(stage, record):
+                    found.setdefault(images[record.image_id], f"{record.error_kind}: {record.error}")
+    return found
+
+
+def fails_photo(stage: str, record: ImageRecord) -> bool:
+    """Whether a failed record means that the photo could not be tagged."""
+    return not record.ok and stage != "llm_tag_suggestions"
+
+
+def say(report: RunReport) -> None:
+    """Tell a person."""
+    if report.nothing_to_do:
+        stderr.print(f"Nothing was left to compute: all {len(report.images)} photos are fresh.")
+    else:
+        rate = len(report.images) / report.seconds
+        stderr.print(f"{len(report.images)} photos in {report.seconds:.1f} s ({rate:.2f} photos/s).")
+    for uri, error in sorted(report.failed.items()):
+        stderr.print(f"[red]failed[/red] {uri}: {error}", highlight=False)
+    for uri in report.unstable:
+        stderr.print(f"[yellow]still being written, left for the next run[/yellow] {uri}", highlight=False)

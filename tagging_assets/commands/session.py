@@ -1,0 +1,86 @@
+"""A command's hold on the project: settings, database, tools, and Dagster where it is needed."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from resources.database import Database
+from resources.toolbox import Toolbox
+from tagging_assets.assets.line import Line
+from tagging_assets.settings import DEFAULT_SETTINGS, Settings, load_settings
+
+if TYPE_CHECKING:
+    import dagster as dg
+
+#: Where ``dagster.yaml`` and ``workspace.yaml`` lie.
+PROJECT = DEFAULT_SETTINGS.parent
+
+
+@dataclass(frozen=True)
+class Session:
+    """An open project.
+
+    Attributes:
+        settings_path: the file the settings came from.
+        settings: validated.
+        database: open and migrated.
+        toolbox: models, stores and recipes; nothing heavy is loaded before it is used.
+    """
+
+    settings_path: Path
+    settings: Settings
+    database: Database
+    toolbox: Toolbox
+
+    @cached_property
+    def line(self) -> Line:
+        """Freshness of the stored tables."""
+        tools = self.toolbox
+        return Line(tools.bench, tools.recipes, tools.manifest, tools.publisher)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What Dagster's own processes need to find the same database, folders and settings."""
+        return dagster_environment(self.settings_path, self.settings, self.database)
+
+    @cached_property
+    def instance(self) -> "dg.DagsterInstance":
+        """The Dagster instance of ``dagster.yaml``, in the same database."""
+        import dagster as dg
+
+        os.environ.update(self.environment)
+        (self.settings.data_dir / "dagster").mkdir(parents=True, exist_ok=True)
+        return dg.DagsterInstance.from_config(str(PROJECT))
+
+
+def dagster_environment(settings_path: Path, settings: Settings, database: Database) -> dict[str, str]:
+    """Environment variables that ``dagster.yaml`` and ``definitions.py`` read."""
+    return {
+        "DAGSTER_HOME": str(PROJECT),
+        "TAGGING_DATABASE_URL": database.url,
+        "TAGGING_DAGSTER_DIR": str(settings.data_dir.resolve() / "dagster"),
+        "TAGGING_SETTINGS": str(settings_path.resolve()),
+    }
+
+
+@contextmanager
+def open_session(settings_path: Path | None) -> Iterator[Session]:
+    """Open what a command needs, and close it.
+
+    Raises:
+        SettingsError: the settings say something impossible.
+        DatabaseUnavailable: Postgres does not answer.
+    """
+    path = settings_path or Path(os.environ.get("TAGGING_SETTINGS") or DEFAULT_SETTINGS)
+    settings = load_settings(path)
+    database = Database.open(settings.data_dir, os.environ.get("TAGGING_DATABASE_URL"))
+    toolbox = Toolbox(settings, database)
+    try:
+        yield Session(path, settings, database, toolbox)
+    finally:
+        toolbox.close()
+        database.close()

@@ -1,0 +1,97 @@
+"""The Dagster code location: everything, listed by name. The environment is read here, in one function."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import dagster as dg
+
+from resources.frame_store import FrameIOManager
+from resources.toolbox import TOOLS, Toolbox, ToolboxResource
+from sensors.new_images import new_images
+from tagging_assets.assets.body_features import body_features
+from tagging_assets.assets.detections import detections
+from tagging_assets.assets.embeddings import embeddings
+from tagging_assets.assets.images import images
+from tagging_assets.assets.landmarks import landmarks
+from tagging_assets.assets.line import Line
+from tagging_assets.assets.llm_tag_suggestions import llm_tag_suggestions
+from tagging_assets.assets.proxies import proxies
+from tagging_assets.assets.published_tags import published_tags
+from tagging_assets.assets.recipes import recipe_sources
+from tagging_assets.assets.tagger_scores import tagger_scores
+from tagging_assets.assets.tags import tags
+from tagging_assets.assets.zero_shot_scores import zero_shot_scores
+from tagging_assets.checks import all_checks
+from tagging_assets.jobs import tag_images
+from tagging_assets.settings import DEFAULT_SETTINGS
+
+STAGE_ASSETS = [
+    images,
+    proxies,
+    detections,
+    landmarks,
+    body_features,
+    embeddings,
+    zero_shot_scores,
+    tagger_scores,
+    llm_tag_suggestions,
+    tags,
+    published_tags,
+]
+
+
+def build_defs(*, resource_overrides: Mapping[str, object] | None = None) -> dg.Definitions:
+    """Fresh definitions.
+
+    Args:
+        resource_overrides: resources to be used instead of the project's own; ``toolbox`` changes them all.
+    """
+    resources: dict[str, object] = {
+        "toolbox": toolbox_from_environment(),
+        **{name: _tool(name) for name in TOOLS},
+        "line": dg.ResourceDefinition(_line, required_resource_keys={"toolbox"}),
+        "frames": dg.IOManagerDefinition(_frames, required_resource_keys={"toolbox"}),
+    }
+    return dg.Definitions(
+        assets=[*recipe_sources, *STAGE_ASSETS],
+        asset_checks=all_checks,
+        jobs=[tag_images],
+        sensors=[new_images],
+        resources={**resources, **(resource_overrides or {})},
+        executor=dg.in_process_executor,
+    )
+
+
+def toolbox_from_environment() -> ToolboxResource:
+    """The toolbox of the settings and database that the environment names."""
+    return ToolboxResource(
+        settings_path=str(Path(os.environ.get("TAGGING_SETTINGS") or DEFAULT_SETTINGS)),
+        database_url=os.environ.get("TAGGING_DATABASE_URL"),
+    )
+
+
+def _tool(name: str) -> dg.ResourceDefinition:
+    def make(context: dg.InitResourceContext) -> object:
+        return getattr(_toolbox(context), name)
+
+    return dg.ResourceDefinition(make, required_resource_keys={"toolbox"})
+
+
+def _line(context: dg.InitResourceContext) -> Line:
+    tools = _toolbox(context)
+    return Line(tools.bench, tools.recipes, tools.manifest, tools.publisher)
+
+
+def _frames(context: dg.InitResourceContext) -> FrameIOManager:
+    return FrameIOManager(_toolbox(context).bench.store)
+
+
+def _toolbox(context: dg.InitResourceContext) -> Toolbox:
+    toolbox = context.resources.toolbox
+    if not isinstance(toolbox, Toolbox):
+        raise TypeError(f"the resource toolbox is a {type(toolbox).__name__}")
+    return toolbox
+
+
+defs = build_defs()

@@ -1,0 +1,236 @@
+"""Label sets: free text that photos or people are scored against, as ``prompts/labels/*.yaml`` states it.
+
+    name: objects            # as in tables and provenance
+    version: "1"             # for people; what decides freshness is the hash of the content
+    scope: image             # or person: scored on crops of people, and only where policy allows it
+    category: object         # of the tags it makes
+    topics: [objects]        # what a model must be able to see to be asked
+    exclusive: false         # true: at most one of its labels is true of a subject
+    threshold: 0.5           # raw score from which a label counts
+    prompts: ["a photo of a {}"]
+    labels:
+      - {name: cat, synonyms: [kitten], kinds: [tabby, Siamese cat], context: [litter tray], threshold: 0.55}
+      - {name: person, evidence: person_score}
+
+What does not belong here: reading files (``resources.label_store``), and scoring (``zero_shot``).
+"""
+
+from collections.abc import Collection, Iterable
+from functools import cached_property
+from typing import Annotated, Literal, Self
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+
+from tagging_assets.domain.errors import SettingsError
+from tagging_assets.domain.hashing import content_hash
+from tagging_assets.domain.policy import check_label_set
+from tagging_assets.domain.rules import normalise_tag
+
+#: What a model may be able to see. A classifier of things sees no styles, and nothing about people.
+Topic = Literal["objects", "scenes", "person attributes", "styles"]
+
+
+def _text(text: str) -> str:
+    spaced = " ".join(text.split())
+    if not spaced:
+        raise ValueError("a text must not be empty")
+    return spaced
+
+
+def _tag(text: str) -> str:
+    return normalise_tag(_text(text))
+
+
+def _template(text: str) -> str:
+    if text.count("{}") != 1 or text.count("{") != 1 or text.count("}") != 1:
+        raise ValueError(f'"{text}" needs exactly one {{}} where the label goes, e.g. "a photo of a {{}}"')
+    return _text(text)
+
+
+Text = Annotated[str, AfterValidator(_text)]
+Share = Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
+
+
+class Label(_Strict):
+    """One label and the words that say what it looks like.
+
+    Attributes:
+        name: the tag it makes, in the one spelling of tags.
+        synonyms: other names of the same thing.
+        kinds: narrower things; a photo of one is a photo of the label ("Siamese cat" of "cat").
+        context: things it is usually seen with; weaker evidence, for models that cannot see the thing itself.
+        threshold: raw score from which it counts; the set's where ``None``.
+        evidence: ``person_score`` where the person detector answers instead of free text.
+    """
+
+    name: Annotated[str, AfterValidator(_tag)]
+    synonyms: tuple[Text, ...] = ()
+    kinds: tuple[Text, ...] = ()
+    context: tuple[Text, ...] = ()
+    threshold: Share | None = None
+    evidence: Literal["person_score"] | None = None
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """The name, its synonyms and its kinds, each once."""
+        return tuple(dict.fromkeys((self.name, *self.synonyms, *self.kinds)))
+
+
+class LabelSet(_Strict):
+    """A checked label set; see the module's docstring for the fields."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+    version: Annotated[str, Field(min_length=1)] = "1"
+    scope: Literal["image", "person"] = "image"
+    category: Annotated[str, AfterValidator(_tag)]
+    topics: Annotated[tuple[Topic, ...], Field(min_length=1)]
+    exclusive: bool = False
+    threshold: Share
+    prompts: tuple[Annotated[str, AfterValidator(_template)], ...] = ("a photo of a {}",)
+    labels: Annotated[tuple[Label, ...], Field(min_length=1)]
+
+    @field_validator("version", mode="before")
+    @classmethod
+    def _version_as_text(cls, version: object) -> object:
+        """YAML reads ``version: 1`` as a number."""
+        return str(version) if isinstance(version, int | float) and not isinstance(version, bool) else version
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        seen: set[str] = set()
+        for label in self.labels:
+            if label.name in seen:
+                raise ValueError(f'label "{label.name}" is there twice; keep one')
+            seen.add(label.name)
+        if self.exclusive and len(self.labels) < 2:
+            raise ValueError("an exclusive set needs two labels or more to choose from")
+        if self.scope == "person" and any(label.evidence for label in self.labels):
+            raise ValueError("evidence: person_score is about a photo; use it in a set with scope: image")
+        return self
+
+    @cached_property
+    def hash(self) -> str:
+        """SHA-256 of what the set says; layout, comments and the order of keys do not count."""
+        return content_hash(self.model_dump(mode="json"))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Every label's name, in the order of the file."""
+        return tuple(label.name for label in self.labels)
+
+    @property
+    def scored(self) -> tuple[Label, ...]:
+        """The labels that free text is scored for."""
+        return tuple(label for label in self.labels if label.evidence is None)
+
+    @property
+    def person_labels(self) -> tuple[Label, ...]:
+        """The labels that the person score answers."""
+        return tuple(label for label in self.labels if label.evidence == "person_score")
+
+    def threshold_of(self, name: str) -> float:
+        """Raw score from which a label counts.
+
+        Raises:
+            KeyError: the set has no such label.
+        """
+        return self._thresholds[name]
+
+    @cached_property
+    def _thresholds(self) -> dict[str, float]:
+        return {label.name: self.threshold if label.threshold is None else label.threshold for label in self.labels}
+
+    def prompt_ensembles(self, template: str | None = None) -> list[list[str]]:
+        """Per label of :attr:`scored`, what the picture is compared with.
+
+        Args:
+            template: what the model wants texts in, e.g. ``{}`` for bare words; the set's ``prompts`` where ``None``.
+        """
+        templates = self.prompts if template is None else (template,)
+        return [_ensemble(label.texts, templates) for label in self.scored]
+
+    def context_ensembles(self, template: str | None = None) -> list[list[str]]:
+        """Per label of :attr:`scored`, the things it is usually seen with; an empty list where none are stated."""
+        templates = self.prompts if template is None else (template,)
+        return [_ensemble(label.context, templates) for label in self.scored]
+
+    def blind_spots(self, sees: Collection[str]) -> tuple[str, ...]:
+        """Topics of the set that a model cannot see; ask it only where there are none."""
+        return tuple(topic for topic in self.topics if topic not in sees)
+
+
+def parse_label_set(raw: object, where: str) -> LabelSet:
+    """Check what a YAML file says.
+
+    Args:
+        raw: the parsed document.
+        where: the file's name, for messages.
+
+    Raises:
+        SettingsError: a field is missing, unknown or makes no sense; names the file, the field and the mend.
+        PolicyError: it asks for what must never be tagged.
+    """
+    if not isinstance(raw, dict):
+        raise SettingsError(f"{where}: a label set is a mapping with name, category, topics, threshold and labels")
+    try:
+        label_set = LabelSet.model_validate(raw)
+    except ValidationError as error:
+        raise SettingsError(_one_line(error, where)) from error
+    check_label_set(where, _all_terms(label_set))
+    return label_set
+
+
+def check_unique(label_sets: Iterable[tuple[str, LabelSet]]) -> None:
+    """Refuse two sets of one name.
+
+    Args:
+        label_sets: (file name, set).
+
+    Raises:
+        SettingsError: names both files.
+    """
+    seen: dict[str, str] = {}
+    for where, label_set in label_sets:
+        if label_set.name in seen:
+            raise SettingsError(
+                f'{where}: name "{label_set.name}" is already used by {seen[label_set.name]}; rename one'
+            )
+        seen[label_set.name] = where
+
+
+def _ensemble(texts: Iterable[str], templates: Iterable[str]) -> list[str]:
+    return [template.format(text) for template in templates for text in texts]
+
+
+def _all_terms(label_set: LabelSet) -> list[str]:
+    terms = [label_set.category, *(template.replace("{}", " ") for template in label_set.prompts)]
+    for label in label_set.labels:
+        terms += [*label.texts, *label.context]
+    return terms
+
+
+def _one_line(error: ValidationError, where: str) -> str:
+    """The first mistake, as ``file: field: what is wrong``; the rest is counted."""
+    first, count = error.errors(include_url=False)[0], error.error_count()
+    field = ""
+    for part in first["loc"]:
+        field += f"[{part}]" if isinstance(part, int) else f".{part}" if field else str(part)
+    said = first["msg"].removeprefix("Value error, ")
+    if first["type"] == "extra_forbidden":
+        said = "no such field; remove it or correct its spelling"
+    elif first["type"] == "missing":
+        said = "is missing; add it"
+    more = f" (and {count - 1} more)" if count > 1 else ""
+    return f"{where}: {field + ': ' if field else ''}{said}{more}"

@@ -1,0 +1,224 @@
+"""Prompts as text files: YAML front matter, then a Jinja2 body in two sections.
+
+    ---
+    id: select
+    purpose: Choose tags from an allowed list.
+    mode: select
+    variables: [visual_tags, caption, name, allowed, max_tags]
+    hints: {max_output_tokens: 96}
+    ---
+    ## system
+    …what holds for every photo…
+    ## user
+    …this photo: {{ caption | quoted }}…
+
+The heading ``## system`` may be left out, with its section; ``## user`` may not. Text that came with a photo
+(caption, file name) goes through the filter ``quoted``, so that it can neither leave its line nor forge the
+markers by which a chat template tells roles apart. Plain JSON in a body needs no escaping.
+
+What does not belong here: reading files (``resources/prompt_store.py``), asking (``resources/llm_client.py``).
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import jinja2
+import jinja2.meta
+import pydantic
+import yaml
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from tagging_assets.domain.errors import SettingsError
+from tagging_assets.domain.hashing import content_hash
+
+#: What the code that runs a prompt of each mode can tell it.
+MODE_VARIABLES: Mapping[str, frozenset[str]] = {
+    "select": frozenset({"visual_tags", "caption", "name", "allowed", "max_tags"}),
+}
+
+_FRONT_MATTER = re.compile(r"\A---\n(?P<head>.*?)\n---\n(?P<body>.*)\Z", re.DOTALL)
+_SECTION = re.compile(r"^## +(system|user) *$", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message of a conversation."""
+
+    role: Literal["system", "user"]
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """A prompt that passed every check that can be made before it is used.
+
+    Attributes:
+        id: its name, the same as its file's.
+        purpose: one line for people.
+        mode: which variables it is rendered with; see :data:`MODE_VARIABLES`.
+        system: Jinja2 source of the system message; ``""`` for none.
+        user: Jinja2 source of the user message.
+        variables: what it uses, sorted.
+        hints: what the author found to work, such as ``max_output_tokens``; settings may overrule them.
+        hash: SHA-256 of everything that can change an answer, so not of the purpose.
+    """
+
+    id: str
+    purpose: str
+    mode: str
+    system: str
+    user: str
+    variables: tuple[str, ...]
+    hints: Mapping[str, float | int | str | bool]
+    hash: str
+
+
+class _Head(pydantic.BaseModel):
+    model_config = pydantic.ConfigDict(extra="forbid", strict=True)
+
+    id: str = pydantic.Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")
+    purpose: str = pydantic.Field(min_length=1)
+    mode: str
+    variables: list[str]
+    hints: dict[str, float | int | str | bool] = {}
+
+
+def quoted(text: object) -> str:
+    """Text as one JSON string on one line; letters of any script stay readable.
+
+    ``<`` and ``>`` are escaped too: runtimes recognise ``<end_of_turn>``, ``<|im_end|>`` and their like anywhere
+    in a message, and a caption must not end the user's turn.
+    """
+    return json.dumps(str(text), ensure_ascii=False).replace("<", "\\u003c").replace(">", "\\u003e")
+
+
+def _environment() -> ImmutableSandboxedEnvironment:
+    # Chat models read plain text: HTML escaping would change what they are told.
+    environment = ImmutableSandboxedEnvironment(
+        undefined=jinja2.StrictUndefined,
+        autoescape=False,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["quoted"] = quoted
+    return environment
+
+
+_JINJA = _environment()
+
+
+def parse_prompt(text: str, where: str) -> Prompt:
+    """Read a prompt.
+
+    Args:
+        text: the whole file.
+        where: what to call it in errors.
+
+    Raises:
+        SettingsError: front matter, section or template makes no sense, or a variable is unknown or undeclared.
+    """
+    # Editors differ in line ends and trailing blanks; neither is worth asking a model anew for.
+    tidy = "\n".join(line.rstrip() for line in text.removeprefix("\ufeff").splitlines()) + "\n"
+    parts = _FRONT_MATTER.match(tidy)
+    if parts is None:
+        raise SettingsError(f"{where}: starts with no front matter; put id, purpose, mode between two `---` lines")
+    head = _head(parts["head"], where)
+    known = MODE_VARIABLES.get(head.mode)
+    if known is None:
+        raise SettingsError(f"{where}: mode {head.mode!r} is unknown; use one of {', '.join(sorted(MODE_VARIABLES))}")
+    sections = _sections(parts["body"], where)
+    _check_variables(set(head.variables), known, sections, where)
+    variables = tuple(sorted(set(head.variables)))
+    canonical = {
+        "id": head.id,
+        "mode": head.mode,
+        "variables": variables,
+        "hints": head.hints,
+        "system": sections.get("system", ""),
+        "user": sections["user"],
+    }
+    return Prompt(
+        id=head.id,
+        purpose=head.purpose,
+        mode=head.mode,
+        system=sections.get("system", ""),
+        user=sections["user"],
+        variables=variables,
+        hints=head.hints,
+        hash=content_hash(canonical),
+    )
+
+
+def render(prompt: Prompt, values: Mapping[str, object]) -> tuple[Message, ...]:
+    """Fill a prompt in.
+
+    Args:
+        prompt: what to fill in.
+        values: at least the prompt's variables; the rest is ignored.
+
+    Returns:
+        The user message, after the system message if there is one.
+
+    Raises:
+        SettingsError: a variable is missing, or the template fails on the values.
+    """
+    given = {name: value for name, value in values.items() if name in prompt.variables}
+    messages = []
+    if prompt.system:
+        messages.append(Message("system", _fill(prompt.id, prompt.system, given)))
+    messages.append(Message("user", _fill(prompt.id, prompt.user, given)))
+    return tuple(messages)
+
+
+def _fill(prompt_id: str, source: str, values: Mapping[str, object]) -> str:
+    try:
+        return _JINJA.from_string(source).render(values)
+    except (jinja2.TemplateError, TypeError, ValueError, ArithmeticError, LookupError) as error:
+        raise SettingsError(f"prompt {prompt_id}: cannot be filled in: {error}") from error
+
+
+def _head(text: str, where: str) -> _Head:
+    try:
+        said: Any = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise SettingsError(f"{where}: front matter is not YAML: {str(error).splitlines()[0]}") from error
+    try:
+        return _Head.model_validate(said)
+    except pydantic.ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(str(part) for part in first["loc"]) or "it"
+        raise SettingsError(f"{where}: front matter: {name}: {first['msg']}") from error
+
+
+def _sections(body: str, where: str) -> dict[str, str]:
+    """Section name to its text; nothing may stand outside, nothing twice."""
+    before, *pieces = _SECTION.split(body)
+    if before.strip():
+        raise SettingsError(f"{where}: text before the first section; put it under `## system` or `## user`")
+    names = pieces[0::2]
+    if len(set(names)) != len(names):
+        raise SettingsError(f"{where}: a section comes twice; keep one `## system` and one `## user`")
+    sections = {name: text.strip() for name, text in zip(names, pieces[1::2], strict=True)}
+    if not sections.get("user"):
+        raise SettingsError(f"{where}: has no `## user` section, or an empty one")
+    return sections
+
+
+def _check_variables(declared: set[str], known: frozenset[str], sections: Mapping[str, str], where: str) -> None:
+    used: set[str] = set()
+    for name, source in sections.items():
+        try:
+            used |= jinja2.meta.find_undeclared_variables(_JINJA.parse(source))
+            _JINJA.from_string(source)
+        except jinja2.TemplateSyntaxError as error:
+            raise SettingsError(f"{where}: `## {name}`, its line {error.lineno}: {error.message}") from error
+    for wrong, reason in (
+        (declared - known, f"no such variable in this mode; there are {', '.join(sorted(known))}"),
+        (used - declared, "used but not listed under `variables`"),
+        (declared - used, "listed under `variables` but not used"),
+    ):
+        if wrong:
+            raise SettingsError(f"{where}: {', '.join(sorted(wrong))}: {reason}")

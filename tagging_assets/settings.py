@@ -1,0 +1,132 @@
+"""``tagging.yaml``: everything an operator may decide, validated. Secrets come from the environment only.
+
+A file may build on another with ``extends: path``; mappings merge, everything else is replaced. Relative paths
+count from the folder of the file that says them.
+"""
+
+from pathlib import Path
+from typing import Any, Literal
+
+import pydantic
+import yaml
+
+from tagging_assets.domain.errors import SettingsError
+from tagging_assets.domain.rules import Rules, validation_message
+
+#: The settings of the project itself, used where nothing else is named.
+DEFAULT_SETTINGS = Path(__file__).resolve().parents[1] / "tagging.yaml"
+
+
+class _Section(pydantic.BaseModel):
+    model_config = pydantic.ConfigDict(extra="forbid", frozen=True)
+
+
+class Source(_Section):
+    """A folder that is watched."""
+
+    path: Path
+
+
+class Images(_Section):
+    """How photos are taken in."""
+
+    batch_size: int = pydantic.Field(default=1000, ge=1, le=20_000)
+    max_megapixels: float = pydantic.Field(default=100, gt=0)
+    settle_seconds: float = pydantic.Field(default=2, ge=0)
+
+
+class People(_Section):
+    """Whether anything about a person's body may be measured, kept and tagged (see ``domain/policy.py``)."""
+
+    enabled: bool = False
+    adults_only_source: bool = False
+
+
+class Inference(_Section):
+    """What models run on."""
+
+    provider: Literal["auto", "tensorrt", "cuda", "cpu"] = "auto"
+    threads: int | None = pydantic.Field(default=None, ge=1, le=64)
+
+
+class ChatModel(_Section):
+    """The chat model that suggests tags; the embedded one where no ``base_url`` is given."""
+
+    enabled: bool = True
+    model: str = "gemma3-270m-q4"
+    base_url: str | None = None
+    api_key_env: str = "OPENAI_API_KEY"
+    prompt: str = "select"
+    max_tags: int = pydantic.Field(default=5, ge=1, le=50)
+    allowed_tags: int = pydantic.Field(default=40, ge=2, le=2000)
+    only_evidenced: bool = True
+    timeout_seconds: float = pydantic.Field(default=120, gt=0)
+    concurrency: int = pydantic.Field(default=1, ge=1, le=64)
+
+
+class Settings(_Section):
+    """The whole file."""
+
+    data_dir: Path = Path(".tagging")
+    profile: Literal["embedded"] = "embedded"
+    privacy: Literal["local", "remote"] = "local"
+    sources: tuple[Source, ...] = ()
+    images: Images = Images()
+    people: People = People()
+    inference: Inference = Inference()
+    label_sets: tuple[str, ...] = ("objects", "scenes", "accessories")
+    prompts_dir: Path = DEFAULT_SETTINGS.parent / "prompts"
+    llm: ChatModel = ChatModel()
+    rules: Rules = Rules()
+
+
+def load_settings(path: Path | None = None) -> Settings:
+    """Read and validate a settings file.
+
+    Args:
+        path: the file; the project's own ``tagging.yaml`` by default.
+
+    Raises:
+        SettingsError: the file is missing, is not YAML, or says something impossible; one line says where.
+    """
+    chosen = path or DEFAULT_SETTINGS
+    try:
+        return Settings.model_validate(_merged(chosen, seen=()))
+    except pydantic.ValidationError as error:
+        raise SettingsError(f"{chosen}: {validation_message(error)}") from error
+
+
+def _merged(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
+    path = path.resolve()
+    if path in seen:
+        raise SettingsError(f"{path}: extends itself; remove one `extends`")
+    try:
+        said = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    except OSError as error:
+        raise SettingsError(f"{path}: cannot be read ({error.strerror}); name one with --settings") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path}: is not YAML: {str(error).splitlines()[0]}") from error
+    if not isinstance(said, dict):
+        raise SettingsError(f"{path}: must be a mapping such as `data_dir: .tagging`")
+    _anchor(said, path.parent)
+    base = said.pop("extends", None)
+    return _overlay(_merged(path.parent / base, (*seen, path)), said) if base else said
+
+
+def _anchor(said: dict[str, Any], folder: Path) -> None:
+    """Relative paths count from the file that says them, whoever extends it."""
+    for name in ("data_dir", "prompts_dir"):
+        if isinstance(said.get(name), str):
+            said[name] = str(folder / Path(said[name]).expanduser())
+    for source in said.get("sources") or ():
+        if isinstance(source, dict) and isinstance(source.get("path"), str):
+            source["path"] = str(folder / Path(source["path"]).expanduser())
+
+
+def _overlay(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+    result = dict(base)
+    for name, value in over.items():
+        below = result.get(name)
+        both = isinstance(below, dict) and isinstance(value, dict)
+        result[name] = _overlay(below, value) if both else value  # type: ignore[arg-type]
+    return result

