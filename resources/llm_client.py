@@ -16,6 +16,7 @@ from pathlib import PurePosixPath, PureWindowsPath
 from typing import Any, Protocol
 
 from resources.ledger import Call, PastReply
+from resources.llm_breaker import Breaker
 from resources.llm_transport import ChatTransport, Dialect, Exchange
 from tagging_assets.domain.llm import (
     ANSWERED,
@@ -123,6 +124,7 @@ class ChatSuggester:
         self._ledger = ledger
         self._sleep = sleep
         self._dialect = options.dialect
+        self._breaker = Breaker()
         self._asking: set[str] = set()
         self._turn = threading.Condition()
 
@@ -202,7 +204,12 @@ class ChatSuggester:
                 answer = self._known(question)
                 if answer is not None:
                     return ChatReply(answer.outcome, answer.tags, question.hash, answer.error)
+                resting = self._breaker.resting()
+                if resting:
+                    error = f"{self.provider} left several questions unanswered; next try in {resting:.0f} s"
+                    return ChatReply("failed", (), question.hash, error, retryable=True)
                 exchange, answer = self._ask(question)
+                self._breaker.note(answered=not exchange.retryable)
             simpler = dialect.without(exchange.error) if exchange.status in (400, 422) else None
             if simpler is None:
                 return ChatReply(answer.outcome, answer.tags, question.hash, answer.error, retryable=exchange.retryable)

@@ -184,8 +184,10 @@ class ChatTransport:
         """
         import openai
 
-        client = self._client_now()
+        client, endpoint = self._client_now()
         body: dict[str, Any] = {"model": model, **parameters}
+        if not endpoint.api_key:
+            body["extra_headers"] = {"Authorization": openai.Omit()}
         if response_format:
             body["response_format"] = dict(response_format)
         said: Any = [{"role": message.role, "content": message.content} for message in messages]
@@ -205,14 +207,14 @@ class ChatTransport:
         with self._lock:
             self._close()
 
-    def _client_now(self) -> "openai.OpenAI":
+    def _client_now(self) -> tuple["openai.OpenAI", Endpoint]:
         endpoint = self._connect()
         with self._lock:
             if self._client is None or endpoint != self._endpoint:
                 self._close()
                 self._client = _client(endpoint, self._timeout_seconds)
                 self._endpoint = endpoint
-            return self._client
+            return self._client, endpoint
 
     def _close(self) -> None:
         if self._client is not None:

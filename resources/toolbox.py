@@ -13,7 +13,6 @@ from pathlib import Path
 
 import dagster as dg
 
-from resources.conse import ConseScorer
 from resources.database import Database
 from resources.frame_store import FrameStore
 from resources.gallery import Gallery
@@ -31,6 +30,7 @@ from resources.person_detector import YoloPersonDetector
 from resources.prompt_store import PromptStore
 from resources.proxy_store import ProxyStore
 from resources.publisher import Publisher
+from resources.relevance import RelevanceScorer
 from resources.text_encoder import MiniLmEncoder
 from resources.weights import Entry, WeightsStore
 from resources.workbench import Reporter, Silent, Workbench
@@ -172,7 +172,7 @@ class Toolbox:
     @cached_property
     def zero_shot_scorer(self) -> ZeroShotScorer:
         """Scores free text."""
-        return ConseScorer(self.weights, MiniLmEncoder(self.weights, self._onnx))
+        return RelevanceScorer(self.weights, MiniLmEncoder(self.weights, self._onnx))
 
     @cached_property
     def label_sets(self) -> Mapping[str, LabelSet]:
@@ -204,7 +204,7 @@ class Toolbox:
     @cached_property
     def _chat_server(self) -> ChatServer:
         model = self.settings.llm.model
-        options = ServerOptions(alias=model, slots=self.settings.llm.concurrency, threads=self._threads)
+        options = ServerOptions(alias=model, slots=self.settings.llm.concurrency, threads=max(1, self._threads - 1))
         return ChatServer(partial(self.weights.path, model), options, log_dir=self.settings.data_dir / "logs")
 
     # What is decided.

@@ -74,7 +74,7 @@ class Settings(_Section):
     images: Images = Images()
     people: People = People()
     inference: Inference = Inference()
-    label_sets: tuple[str, ...] = ("objects", "scenes", "accessories")
+    label_sets: tuple[str, ...] = ("objects", "scenes", "setting", "accessories")
     prompts_dir: Path = DEFAULT_SETTINGS.parent / "prompts"
     llm: ChatModel = ChatModel()
     rules: Rules = Rules()
@@ -117,10 +117,10 @@ def _anchor(said: dict[str, Any], folder: Path) -> None:
     """Relative paths count from the file that says them, whoever extends it."""
     for name in ("data_dir", "prompts_dir"):
         if isinstance(said.get(name), str):
-            said[name] = str(folder / Path(said[name]).expanduser())
+            said[name] = str((folder / Path(said[name]).expanduser()).resolve())
     for source in said.get("sources") or ():
         if isinstance(source, dict) and isinstance(source.get("path"), str):
-            source["path"] = str(folder / Path(source["path"]).expanduser())
+            source["path"] = str((folder / Path(source["path"]).expanduser()).resolve())
 
 
 def _overlay(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:

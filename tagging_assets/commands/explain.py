@@ -1,5 +1,6 @@
 """``tagging explain IMAGE``: the chain from photo to decision, for every tag."""
 
+from itertools import zip_longest
 from typing import Any
 
 from rich.markup import escape
@@ -91,9 +92,11 @@ def show(told: dict[str, Any]) -> None:
         branch = tags.add(
             f"[bold]{escape(tag['tag'])}[/bold] {tag['score']:.2f} {tag['status']}: {escape(tag['reason'])}"
         )
-        for line, source in zip(explain_tag(tag), tag["sources"], strict=True):
+        # One line per source, then, where there are several, how they add up.
+        for line, source in zip_longest(explain_tag(tag), tag["sources"]):
             leaf = branch.add(escape(line))
-            leaf.add(escape(_provenance(source)))
+            if source is not None:
+                leaf.add(escape(_provenance(source)))
     chain = photo.add("made by")
     for link in runs.values():
         state = f"{link['rows']} rows" if link["status"] == "ok" else f"[red]failed[/red] {escape(link['error'])}"

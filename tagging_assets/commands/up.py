@@ -45,7 +45,8 @@ def up(session: Session, port: int) -> None:
         "dagster-webserver": ["-m", "dagster_webserver", "-h", _HOST, "-p", str(port), "-w", workspace],
         "dagster-daemon": ["-m", "dagster._daemon", "run", "-w", workspace],
     }
-    signal.signal(signal.SIGTERM, _as_interrupt)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _as_interrupt)
     processes: dict[str, subprocess.Popen[bytes]] = {}
     try:
         for name, command in commands.items():

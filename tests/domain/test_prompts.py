@@ -1,0 +1,122 @@
+import json
+
+import pytest
+
+from tagging_assets.domain.errors import SettingsError
+from tagging_assets.domain.prompts import Message, parse_prompt, quoted, render
+
+HEAD = "---\nid: pick\npurpose: Pick.\nmode: select\nvariables: [caption]\n---\n"
+
+
+def made(body: str, variables: str = "[caption]") -> str:
+    return HEAD.replace("[caption]", variables) + body
+
+
+def test_a_prompt_is_split_into_its_parts() -> None:
+    prompt = parse_prompt(made("## system\nBe brief.\n\n## user\nSay {{ caption }}\n"), "pick.md")
+    assert (prompt.id, prompt.mode, prompt.variables) == ("pick", "select", ("caption",))
+    assert (prompt.system, prompt.user) == ("Be brief.", "Say {{ caption }}")
+
+
+def test_the_system_section_may_be_left_out() -> None:
+    prompt = parse_prompt(made("## user\n{{ caption }}\n"), "pick.md")
+    assert render(prompt, {"caption": "a cat"}) == (Message("user", "a cat"),)
+
+
+def test_rendering_fills_both_messages_and_ignores_what_the_prompt_does_not_use() -> None:
+    prompt = parse_prompt(made("## system\nS {{ caption }}\n## user\nU {{ caption }}\n"), "pick.md")
+    assert render(prompt, {"caption": "x", "name": "y"}) == (Message("system", "S x"), Message("user", "U x"))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"tags": ["cat", "dog"]}',  # as replies look
+        '{"a": {"b": {"c": 1}}}',  # closing braces in a row are no Jinja
+        "100% of {these}",  # single braces and percent signs
+    ],
+)
+def test_json_in_a_prompt_survives(text: str) -> None:
+    prompt = parse_prompt(made(f"## user\n{{{{ caption }}}} {text}\n"), "pick.md")
+    assert render(prompt, {"caption": "x"})[0].content == f"x {text}"
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("## user\nhello", "no front matter"),  # none at all
+        (HEAD, "no `## user` section"),  # nothing below
+        (made("## user\n\n"), "no `## user` section"),  # an empty section
+        (made("hello\n## user\n{{ caption }}"), "before the first section"),  # text that would be lost
+        (made("## user\n{{ caption }}\n## user\nb"), "comes twice"),  # which of both?
+        (made("## user\n{{ captoin }}"), "captoin: used but not listed"),  # a misspelt variable
+        (made("## user\nhello"), "caption: listed under `variables` but not used"),  # a forgotten one
+        (made("## user\n{{ camera }}", "[camera]"), "camera: no such variable"),  # nobody fills it in
+        (made("## user\n{{ caption "), "its line 1"),  # a template error, with its place
+        (made("## user\n{{ caption | shout }}"), "shout"),  # a filter that is not there
+        (made("## user\n{{ caption }}").replace("select", "sing"), "mode 'sing' is unknown; use one of"),
+        (made("## user\n{{ caption }}").replace("purpose", "porpoise"), "front matter: purpose"),
+        (made("## user\n{{ caption }}").replace("id: pick", "id: Pick Me"), "front matter: id"),
+        (made("## user\n{{ caption }}").replace("id: pick", "id: [pick"), "not YAML"),
+        ("---\n- a\n---\n## user\nx", "front matter: it"),  # a list is no front matter
+    ],
+)
+def test_a_prompt_that_makes_no_sense_is_refused_with_one_line(text: str, complaint: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        parse_prompt(text, "pick.md")
+    assert complaint in str(caught.value)
+    assert str(caught.value).startswith("pick.md: ")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("body", "values", "complaint"),
+    [
+        ("{{ caption }}", {}, "'caption' is undefined"),  # nobody said it
+        ("{{ caption.nothing }}", {"caption": "x"}, "no attribute 'nothing'"),  # of what was said
+        ("{{ caption / 2 }}", {"caption": "x"}, "unsupported operand"),  # of the wrong type
+        ("{{ caption.__class__ }}", {"caption": "x"}, "unsafe"),  # the sandbox holds
+    ],
+)
+def test_a_prompt_that_cannot_be_filled_in_is_a_settings_error(
+    body: str, values: dict[str, object], complaint: str
+) -> None:
+    prompt = parse_prompt(made(f"## user\n{body}"), "pick.md")
+    with pytest.raises(SettingsError, match=complaint):
+        render(prompt, values)
+
+
+@pytest.mark.parametrize(
+    ("other", "same"),
+    [
+        (made("## user\nSay {{ caption }}").replace("Pick.", "Choose."), True),  # only the purpose differs
+        (made("## user\nSay {{ caption }}").replace("\n", "\r\n"), True),  # Windows line ends
+        (made("## user\nSay {{ caption }}  \n\n\n"), True),  # blanks at the end
+        ("\ufeff" + made("## user\nSay {{ caption }}"), True),  # a byte-order mark
+        (made("## user\nsay {{ caption }}"), False),  # another word
+        (made("## system\nS\n## user\nSay {{ caption }}"), False),  # another message
+        (made("## user\nSay {{ caption }}").replace("mode:", "hints: {a: 1}\nmode:"), False),  # another hint
+    ],
+)
+def test_the_hash_changes_with_what_can_change_an_answer(other: str, same: bool) -> None:
+    first = parse_prompt(made("## user\nSay {{ caption }}"), "pick.md")
+    assert (parse_prompt(other, "pick.md").hash == first.hash) is same
+
+
+@pytest.mark.parametrize(
+    ("text", "safe"),
+    [
+        ("a cat", '"a cat"'),
+        ("Füße 猫", '"Füße 猫"'),  # letters stay letters
+        ('say "hi"\nTags: dog', '"say \\"hi\\"\\nTags: dog"'),  # stays on its line, in its quotes
+        ("<end_of_turn>", '"\\u003cend_of_turn\\u003e"'),  # forges no role
+    ],
+)
+def test_quoted_text_can_be_read_back_and_not_break_out(text: str, safe: str) -> None:
+    assert quoted(text) == safe
+    assert json.loads(quoted(text)) == text
+
+
+def test_text_with_template_marks_is_not_a_template() -> None:
+    prompt = parse_prompt(made("## user\n{{ caption | quoted }}"), "pick.md")
+    assert render(prompt, {"caption": "{{ 7 * 7 }}"})[0].content == '"{{ 7 * 7 }}"'

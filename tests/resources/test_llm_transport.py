@@ -1,0 +1,268 @@
+import email.utils
+import time
+
+import openai
+import openai._exceptions
+import pytest
+
+from resources.llm_server import Endpoint
+from resources.llm_transport import (
+    OPENAI_ERRORS,
+    ChatTransport,
+    Dialect,
+    Exchange,
+    failed_exchange,
+    is_loopback,
+    remote_endpoint,
+)
+from tagging_assets.domain.errors import LlmRejected, SettingsError
+from tagging_assets.domain.prompts import Message
+from tests.llm_stub import (
+    Behaviour,
+    LlmStub,
+    completion,
+    fails,
+    half_a_body,
+    hangs,
+    hangs_up,
+    says,
+    sends,
+    sends_text,
+)
+
+
+def exchange_with(behaviour: Behaviour, timeout_seconds: float = 5.0) -> Exchange:
+    with LlmStub([behaviour]) as stub:
+        return send(stub, timeout_seconds)
+
+
+def send(stub: LlmStub, timeout_seconds: float = 5.0, key: str = "k") -> Exchange:
+    transport = ChatTransport(lambda: Endpoint(stub.base_url, key, "stub"), timeout_seconds)
+    try:
+        return transport.send("m", [Message("user", "hi")], {"max_tokens": 9}, {"type": "json_object"})
+    finally:
+        transport.close()
+
+
+def test_every_exception_of_the_client_library_has_a_meaning() -> None:
+    places = (*vars(openai).values(), *vars(openai._exceptions).values())
+    # ``type(x) is type``: asking the library's lazy attributes more would load them
+    names = {x.__name__ for x in places if type(x) is type and issubclass(x, Exception)}
+    assert names == set(OPENAI_ERRORS)
+
+
+@pytest.mark.parametrize(
+    ("error", "outcome", "retryable"),
+    [
+        (openai.OpenAIError("odd"), "failed", False),
+        (openai.ContentFilterFinishReasonError(), "refused", False),
+        (openai.WebSocketQueueFullError("full"), "failed", True),
+        (type("NewInTheNextVersion", (openai.OpenAIError,), {})("?"), "failed", False),  # as its base
+    ],
+)
+def test_exceptions_without_a_response_have_a_meaning_too(
+    error: openai.OpenAIError, outcome: str, retryable: bool
+) -> None:
+    exchange = failed_exchange(error)
+    assert (exchange.failure, exchange.retryable) == (outcome, retryable)
+
+
+def test_an_answer_comes_with_its_tokens_and_reason() -> None:
+    exchange = exchange_with(says("hello", finish_reason="length", refusal="no"))
+    assert (exchange.text, exchange.finish_reason, exchange.refusal) == ("hello", "length", "no")
+    assert (exchange.prompt_tokens, exchange.completion_tokens) == (100, 10)
+    assert exchange.failure is None
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "outcome", "retryable"),
+    [
+        (fails(429), "rate_limited", True),
+        (fails(500), "failed", True),
+        (fails(503), "failed", True),
+        (fails(408), "timed_out", True),
+        (fails(409), "failed", True),
+        (fails(400), "failed", False),  # asking the same again is no use
+        (fails(413), "failed", False),
+        (fails(422), "failed", False),
+        (hangs_up(), "failed", True),  # the connection breaks
+        (half_a_body(), "failed", True),  # in the middle, too
+        (sends({}, 302, {"Location": "http://192.0.2.1/"}), "failed", False),  # led elsewhere: not followed
+        (sends_text('{"choices": ['), "invalid", True),  # no JSON
+        (sends_text("<html>busy</html>", "text/html"), "invalid", True),  # some proxy's page
+        (sends_text("null"), "invalid", True),
+        (sends([]), "invalid", True),
+        (sends({}), "invalid", True),  # JSON, but no chat completion
+        (sends({"choices": []}), "invalid", True),
+        (sends({"choices": [{"message": None}]}), "invalid", True),
+    ],
+)
+def test_a_failure_is_a_typed_outcome(behaviour: Behaviour, outcome: str, retryable: bool) -> None:
+    exchange = exchange_with(behaviour)
+    assert (exchange.failure, exchange.retryable, exchange.text) == (outcome, retryable, None)
+    assert exchange.error
+    assert "\n" not in exchange.error
+
+
+def test_a_server_that_hangs_is_timed_out() -> None:
+    exchange = exchange_with(hangs(5), timeout_seconds=0.3)
+    assert (exchange.failure, exchange.retryable) == ("timed_out", True)
+    assert exchange.seconds < 3
+
+
+def test_nobody_there_is_a_failure_that_may_pass() -> None:
+    with LlmStub([says("x")]) as stub:
+        pass
+    exchange = send(stub)
+    assert (exchange.failure, exchange.retryable) == ("failed", True)
+
+
+@pytest.mark.parametrize(
+    "behaviour",
+    [
+        fails(401),  # wrong key
+        fails(403),  # forbidden
+        fails(404, "model m does not exist"),  # wrong model
+        fails(402),  # no credit
+        fails(429, code="insufficient_quota"),  # no credit, in OpenAI's words
+    ],
+)
+def test_a_provider_that_says_no_for_good_raises(behaviour: Behaviour) -> None:
+    with pytest.raises(LlmRejected, match="check the key"):
+        exchange_with(behaviour)
+
+
+def test_a_server_that_leaves_fields_out_is_still_understood() -> None:
+    body = {"choices": [{"message": {"content": "hi"}}]}
+    exchange = exchange_with(sends(body))
+    assert (exchange.text, exchange.finish_reason, exchange.prompt_tokens) == ("hi", None, None)
+
+
+@pytest.mark.parametrize(
+    ("said", "seconds"),
+    [
+        ("7", 7.0),
+        ("0.5", 0.5),
+        ("-3", 0.0),  # the past
+        (email.utils.formatdate(time.time() + 60, usegmt=True), 60.0),  # a date
+        ("soon", None),  # nonsense
+    ],
+)
+def test_the_wait_a_server_asks_for_is_read(said: str, seconds: float | None) -> None:
+    found = exchange_with(fails(429, headers={"Retry-After": said})).retry_after
+    assert found == (None if seconds is None else pytest.approx(seconds, abs=5))
+
+
+def test_an_error_without_a_response_asks_for_no_wait() -> None:
+    assert failed_exchange(openai.OpenAIError("odd")).retry_after is None
+
+
+def test_nothing_meant_for_another_provider_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("OPENAI_API_KEY", "OPENAI_ADMIN_KEY", "OPENAI_ORG_ID", "OPENAI_PROJECT_ID"):
+        monkeypatch.setenv(name, "for-somebody-else")
+    monkeypatch.setenv("OPENAI_CUSTOM_HEADERS", "Authorization: Bearer for-somebody-else")
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://192.0.2.1/v1")
+    with LlmStub([says("x")]) as stub:
+        send(stub, key="")
+        send(stub, key="mine")
+    assert "for-somebody-else" not in str(stub.asked)
+    sent = [{name.lower(): value for name, value in asked.headers.items()} for asked in stub.asked]
+    assert [headers.get("authorization") for headers in sent] == [None, "Bearer mine"]
+
+
+def test_no_proxy_stands_between_us_and_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://192.0.2.1:9")
+    assert exchange_with(says("x")).text == "x"
+
+
+def test_a_server_that_moved_is_followed() -> None:
+    with LlmStub([says("one")]) as first, LlmStub([says("two")]) as second:
+        endpoints = [Endpoint(stub.base_url, "", "stub") for stub in (first, second)]
+        transport = ChatTransport(lambda: endpoints.pop(0), 5)
+        texts = [transport.send("m", [Message("user", "hi")], {}, {}).text for _ in range(2)]
+        transport.close()
+    assert texts == ["one", "two"]
+
+
+@pytest.mark.parametrize(
+    ("url", "loopback"),
+    [
+        ("http://127.0.0.1:8080/v1", True),
+        ("http://127.9.9.9/v1", True),  # the whole block is
+        ("http://[::1]:11434/v1", True),
+        ("http://localhost:1234/v1", True),
+        ("http://localhost.example.com/v1", False),
+        ("http://127.0.0.1.example.com/v1", False),
+        ("http://192.168.1.5/v1", False),  # the same house is another machine
+        ("http://0.0.0.0/v1", False),
+        ("https://api.example.com/v1", False),
+        ("http://127.0.0.1@example.com/v1", False),  # a user name, not a host
+    ],
+)
+def test_is_loopback(url: str, loopback: bool) -> None:
+    assert is_loopback(url) is loopback
+
+
+@pytest.mark.parametrize(
+    ("url", "privacy", "complaint"),
+    [
+        ("https://api.example.com/v1", "local", "privacy is local"),
+        ("http://127.0.0.1@example.com/v1", "local", "no password"),
+        ("https://u:p@api.example.com/v1", "remote", "no password"),
+        ("api.example.com/v1", "remote", "write http"),  # no scheme
+        ("file:///etc/passwd", "remote", "write http"),
+    ],
+)
+def test_an_address_that_may_not_be_is_refused_before_use(url: str, privacy: str, complaint: str) -> None:
+    with pytest.raises(SettingsError, match=complaint):
+        remote_endpoint(url, "", privacy)  # type: ignore[arg-type]
+
+
+def test_the_key_comes_from_the_named_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    connect = remote_endpoint("https://api.example.com/v1", "MY_KEY", "remote")
+    monkeypatch.delenv("MY_KEY", raising=False)
+    with pytest.raises(SettingsError, match="MY_KEY is not set"):
+        connect()
+    monkeypatch.setenv("MY_KEY", "one")
+    assert connect().api_key == "one"
+
+
+def test_a_server_on_this_machine_needs_no_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MY_KEY", raising=False)
+    assert remote_endpoint("http://127.0.0.1:1234/v1", "MY_KEY", "local")().api_key == ""
+
+
+@pytest.mark.parametrize(
+    ("complaint", "expected"),
+    [
+        ("json_schema is not supported", Dialect(structured="json_object")),
+        ("failed to parse grammar", Dialect(structured="json_object")),
+        ("Unsupported parameter: 'max_tokens'", Dialect(token_limit="max_completion_tokens")),
+        ("Unsupported value: 'temperature' does not support 0", Dialect(temperature=False)),
+        ("unknown field: seed", Dialect(seed=False)),
+        ("your prompt is too long; reduce max_tokens", None),  # about length, not about the parameter
+        ("bad request", None),
+    ],
+)
+def test_a_refused_part_of_the_protocol_is_given_up(complaint: str, expected: Dialect | None) -> None:
+    assert Dialect().without(complaint) == expected
+
+
+def test_giving_up_ends() -> None:
+    dialect: Dialect | None = Dialect()
+    steps = 0
+    while dialect is not None:
+        dialect = dialect.without("unknown: max_tokens temperature seed response_format")
+        steps += 1
+    assert steps == 6
+
+
+def test_the_simplest_dialect_says_the_least() -> None:
+    dialect = Dialect("none", "max_completion_tokens", temperature=False, seed=False)
+    assert dialect.parameters(7) == {"max_completion_tokens": 7}
+    assert dialect.response_format({"type": "object"}) == {}
+
+
+def test_the_stub_says_what_openai_says() -> None:
+    assert set(completion("x")) == {"id", "object", "created", "model", "choices", "usage"}
