@@ -51,9 +51,13 @@ def main() -> None:
             if tag["status"] in statuses and tag["tag"] in names
         }
         print(f"{title}, {len(photos)} photos")
-        print("  person present  ", scores({p for p in said if p[1] == "person"}, {p for p in true if p[1] == "person"}))
+        print(
+            "  person present  ", scores({p for p in said if p[1] == "person"}, {p for p in true if p[1] == "person"})
+        )
         print("  80 COCO names   ", scores(said, true))
-        print("  without person  ", scores({p for p in said if p[1] != "person"}, {p for p in true if p[1] != "person"}))
+        print(
+            "  without person  ", scores({p for p in said if p[1] != "person"}, {p for p in true if p[1] != "person"})
+        )
 
 
 if __name__ == "__main__":

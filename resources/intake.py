@@ -25,11 +25,13 @@ class Taken:
         result: what happened to the files.
         change: what it meant for the manifest.
         unreadable: folder or file to the reason why it could not be looked at.
+        ignored: files that are no photos by their name.
     """
 
     result: ScanResult
     change: ManifestChange
     unreadable: dict[str, str]
+    ignored: tuple[str, ...]
 
     @property
     def unstable(self) -> tuple[SeenFile, ...]:
@@ -90,7 +92,7 @@ class Intake:
         ]
         result = scan(listing, known, hashes, stillness, elsewhere=elsewhere)
         change = self._manifest.apply(result, batch_size=self._batch_size)
-        return Taken(result, change, dict(listing.unreadable))
+        return Taken(result, change, dict(listing.unreadable), listing.ignored)
 
     def look_until_stable(self, folders: Sequence[Path], *, patience_seconds: float) -> Taken:
         """Look until no file is being written any more, or patience ends."""

@@ -29,6 +29,7 @@ from tagging_assets.domain.errors import ModelError, ModelFailed
 _CHILD = Path(__file__).with_name("llm_child.py")
 _STOP_SECONDS = 5.0
 _HEALTH_SECONDS = 30.0
+_LOG_BYTES = 1_000_000
 
 #: Gemma's turns, after its vendor's template; a system message opens the user's turn. The embedded GGUF carries no
 #: template, and the runtime's stand-in (ChatML) has markers that Gemma never saw: it answers at random then.
@@ -96,7 +97,8 @@ class ChatServer:
     Args:
         model: the file, or what fetches it; called at the first question.
         options: how to serve it.
-        log_dir: where the runtime's log goes; a temporary file that a clean stop removes by default.
+        log_dir: where ``llm-server.log`` goes, which servers of several runs share; by default a temporary file
+            that a clean stop removes.
     """
 
     def __init__(
@@ -202,7 +204,10 @@ class ChatServer:
             os.close(handle)
             return Path(name)
         self._log_dir.mkdir(parents=True, exist_ok=True)
-        return self._log_dir / f"llm-server-{os.getpid()}.log"
+        log = self._log_dir / "llm-server.log"
+        if log.exists() and log.stat().st_size > _LOG_BYTES:
+            log.replace(log.with_suffix(".old.log"))
+        return log
 
     def _ask_child(self, wishes: dict[str, Any]) -> dict[str, Any]:
         process = self._process

@@ -61,6 +61,7 @@ class _Walker:
         self.unreadable: dict[str, str] = {}
         self.vanished: list[str] = []
         self.empty: dict[str, int] = {}
+        self.ignored: list[str] = []
         self.visited: set[_Folder] = set()
         self.pending: list[str] = []
         # Linked folders wait until all real ones are through, so that a photo is listed by its real path.
@@ -95,6 +96,7 @@ class _Walker:
             unreadable=self.unreadable,
             vanished=tuple(self.vanished),
             empty=self.empty,
+            ignored=tuple(sorted(self.ignored)),
         )
 
     def _add_single(self, path: Path, status: os.stat_result) -> None:
@@ -135,6 +137,8 @@ class _Walker:
                 status = entry.stat()
                 if stat.S_ISREG(status.st_mode):
                     self._add(entry.path, status, _newest_sidecar(entry.name, sidecars))
+            elif not entry.name.lower().endswith(_SIDECARS):
+                self.ignored.append(entry.path)
         except OSError as error:
             self.unreadable[entry.path] = _reason(error)
 

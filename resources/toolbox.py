@@ -5,14 +5,11 @@ loads none. One toolbox serves a whole process, which keeps models warm from run
 """
 
 import os
-import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from functools import cached_property, partial
-from pathlib import Path
 
-import dagster as dg
-
+from resources import decoding, proxy_store
 from resources.database import Database
 from resources.frame_store import FrameStore
 from resources.gallery import Gallery
@@ -56,7 +53,7 @@ from tagging_assets.domain.policy import person_attributes_allowed, refused
 from tagging_assets.domain.prompts import Prompt
 from tagging_assets.domain.rules import Rules
 from tagging_assets.domain.stages import Recipes, Stage, build_recipes
-from tagging_assets.settings import Settings, load_settings
+from tagging_assets.settings import Settings
 
 #: Tools that assets, checks and sensors take by name.
 TOOLS = (
@@ -204,7 +201,7 @@ class Toolbox:
     @cached_property
     def _chat_server(self) -> ChatServer:
         model = self.settings.llm.model
-        options = ServerOptions(alias=model, slots=self.settings.llm.concurrency, threads=max(1, self._threads - 1))
+        options = ServerOptions(alias=model, slots=self.settings.llm.concurrency)
         return ChatServer(partial(self.weights.path, model), options, log_dir=self.settings.data_dir / "logs")
 
     # What is decided.
@@ -294,7 +291,12 @@ class Toolbox:
         return build_recipes(
             {
                 "images": {"max_megapixels": pixels},
-                "proxies": {"max_megapixels": pixels, "max_side": PROXY_SIDE},
+                "proxies": {
+                    "max_megapixels": pixels,
+                    "max_side": PROXY_SIDE,
+                    "decoder": decoding.VERSION,
+                    "proxy": proxy_store.VERSION,
+                },
                 "detections": {"model": asdict(self.detector.card)},
                 "landmarks": {"model": asdict(self.landmarker.card), "keep_points": self.people_allowed},
                 "body_features": {"people_allowed": self.people_allowed},
@@ -382,34 +384,3 @@ class Toolbox:
             for record in self.bench.store.read(stage.name, other).records
             if record.image_id in image_ids
         ]
-
-
-class ToolboxResource(dg.ConfigurableResource[Toolbox]):
-    """The toolbox of a settings file; one per process and state of the file, so that models stay warm."""
-
-    settings_path: str
-    database_url: str | None = None
-
-    def create_resource(self, context: dg.InitResourceContext) -> Toolbox:
-        """Open the database and make the (lazy) toolbox, or find the one made before."""
-        return _shared_toolbox(Path(self.settings_path), self.database_url)
-
-
-_lock = threading.Lock()
-_toolboxes: dict[tuple[str, str | None], Toolbox] = {}
-
-
-def _shared_toolbox(path: Path, database_url: str | None) -> Toolbox:
-    settings = load_settings(path)
-    version = content_hash(
-        [settings.model_dump(mode="json"), *(file.read_text() for file in _texts(settings.prompts_dir))]
-    )
-    with _lock:
-        key = (version, database_url)
-        if key not in _toolboxes:
-            _toolboxes[key] = Toolbox(settings, Database.open(settings.data_dir, database_url))
-        return _toolboxes[key]
-
-
-def _texts(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.rglob("*") if path.suffix in (".md", ".yaml"))

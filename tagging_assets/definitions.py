@@ -7,7 +7,8 @@ from pathlib import Path
 import dagster as dg
 
 from resources.frame_store import FrameIOManager
-from resources.toolbox import TOOLS, Toolbox, ToolboxResource
+from resources.toolbox import TOOLS, Toolbox
+from resources.toolbox_resource import ToolboxResource
 from sensors.new_images import new_images
 from tagging_assets.assets.body_features import body_features
 from tagging_assets.assets.detections import detections

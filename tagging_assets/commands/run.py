@@ -7,10 +7,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from rich.markup import escape
+
 from tagging_assets.commands.console import stderr
 from tagging_assets.commands.session import Session
 from tagging_assets.domain.errors import SettingsError
 from tagging_assets.domain.frames import ImageRecord
+from tagging_assets.domain.images import extension
 from tagging_assets.domain.stages import STAGES
 
 #: How long a run waits for files that are still being written.
@@ -28,6 +31,8 @@ class RunReport:
         failed: uri to the first error of the line.
         seconds: wall time.
         unstable: files that were still being written, and were left for the next run.
+        ignored: files that are no photos by their name.
+        unreadable: folders and files that could not be looked at, to the reason.
     """
 
     images: dict[str, str]
@@ -36,6 +41,8 @@ class RunReport:
     failed: dict[str, str]
     seconds: float
     unstable: list[str] = field(default_factory=list)
+    ignored: list[str] = field(default_factory=list)
+    unreadable: dict[str, str] = field(default_factory=dict)
 
     @property
     def nothing_to_do(self) -> bool:
@@ -50,6 +57,8 @@ class RunReport:
             "computed": dict(self.computed),
             "failed": [{"image": uri, "error": error} for uri, error in sorted(self.failed.items())],
             "unstable": self.unstable,
+            "ignored": self.ignored,
+            "unreadable": self.unreadable,
             "seconds": round(self.seconds, 2),
         }
 
@@ -67,7 +76,7 @@ def run_paths(session: Session, paths: Sequence[Path]) -> RunReport:
             raise SettingsError(f"{path} is not there; give a photo or a folder of photos")
     seen = session.toolbox.intake.look_until_stable(paths, patience_seconds=_PATIENCE_SECONDS)
     refs = session.toolbox.manifest.known([str(path.resolve()) for path in paths])
-    batches = sorted({ref.batch for ref in refs})
+    batches = sorted({*seen.change.touched_batches, *(ref.batch for ref in refs if not ref.gone)})
     stale = session.line.stale_batches(batches)
     runs = {batch: _run_batch(session, batch) for batch in stale}
     images = {ref.image_id: ref.uri for ref in refs if not ref.gone}
@@ -78,6 +87,8 @@ def run_paths(session: Session, paths: Sequence[Path]) -> RunReport:
         failed=failures(session, batches, images),
         seconds=time.monotonic() - started,
         unstable=[file.uri for file in seen.unstable],
+        ignored=list(seen.ignored),
+        unreadable=seen.unreadable,
     )
 
 
@@ -134,6 +145,18 @@ def say(report: RunReport) -> None:
         rate = len(report.images) / report.seconds
         stderr.print(f"{len(report.images)} photos in {report.seconds:.1f} s ({rate:.2f} photos/s).")
     for uri, error in sorted(report.failed.items()):
-        stderr.print(f"[red]failed[/red] {uri}: {error}", highlight=False)
+        stderr.print(f"[red]failed[/red] {escape(uri)}: {escape(error)}", highlight=False, soft_wrap=True)
+    for place, reason in sorted(report.unreadable.items()):
+        stderr.print(f"[yellow]cannot be looked at[/yellow] {place}: {reason}", highlight=False, soft_wrap=True)
+    if report.ignored:
+        kinds = ", ".join(sorted({extension(path) or "no extension" for path in report.ignored}))
+        stderr.print(
+            f"{len(report.ignored)} files are no photos by their name ({kinds}); name one on the command line to have "
+            "it looked at.",
+            highlight=False,
+            soft_wrap=True,
+        )
     for uri in report.unstable:
-        stderr.print(f"[yellow]still being written, left for the next run[/yellow] {uri}", highlight=False)
+        stderr.print(
+            f"[yellow]still being written, left for the next run[/yellow] {uri}", highlight=False, soft_wrap=True
+        )

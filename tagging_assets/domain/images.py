@@ -20,7 +20,7 @@ from tagging_assets.domain.models import RgbImage
 PROXY_SIDE = 1280
 
 _RAW = "3fr arw cr2 cr3 crw dcr dng erf fff iiq kdc mef mos mrw nef nrw orf pef raf raw rw2 rwl sr2 srf srw x3f"
-_PHOTO = "avif bmp gif heic heif hif j2k jfif jp2 jpe jpeg jpf jpg jpx jxl mpo png psd tif tiff webp"
+_PHOTO = "avif bmp dds gif heic heif hif icns ico j2k jfif jp2 jpe jpeg jpf jpg jpx jxl mpo png psd tga tif tiff webp"
 
 #: Extensions of camera raw files, lower case; what LibRaw knows.
 RAW_EXTENSIONS = frozenset(f".{name}" for name in _RAW.split())

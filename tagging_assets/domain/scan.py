@@ -62,6 +62,7 @@ class Listing:
         unreadable: folder or file to the reason why it could not be looked at.
         vanished: roots (or the folder of a single file) that are not there.
         empty: folders without any entry, to their modification time in nanoseconds.
+        ignored: files that are no photos by their name, and no sidecars either.
     """
 
     roots: tuple[str, ...]
@@ -69,6 +70,7 @@ class Listing:
     unreadable: Mapping[str, str] = field(default_factory=dict)
     vanished: tuple[str, ...] = ()
     empty: Mapping[str, int] = field(default_factory=dict)
+    ignored: tuple[str, ...] = ()
 
     def covers(self, path: str) -> bool:
         """Whether the path is one of the roots or below one."""

@@ -19,7 +19,7 @@ from resources.llm_server import ChatServer, ServerOptions
 from resources.llm_transport import ChatTransport
 from resources.prompt_store import PromptStore
 from resources.weights import WeightsStore
-from tagging_assets.domain.errors import ModelFailed
+from tagging_assets.domain.errors import ModelError, ModelFailed
 from tagging_assets.domain.models import ChatReply
 
 ROOT = Path(__file__).parents[2]
@@ -146,13 +146,13 @@ def test_stopping_leaves_nothing_behind(gguf: Path) -> None:
 
 @LINUX
 @pytest.mark.parametrize("end", ["os.kill(os.getpid(), signal.SIGKILL)", "sys.exit()", "os._exit(0)"])
-def test_the_server_dies_with_its_parent_however_that_ends(gguf: Path, end: str) -> None:
+def test_the_server_dies_with_its_parent_however_that_ends(gguf: Path, tmp_path: Path, end: str) -> None:
     script = textwrap.dedent(
         f"""
         import os, signal, sys, threading
         from pathlib import Path
         from resources.llm_server import ChatServer
-        server = ChatServer(Path({str(gguf)!r}))
+        server = ChatServer(Path({str(gguf)!r}), log_dir=Path({str(tmp_path)!r}))
         # Started by a thread that ends before the process does, as workers of a pool do.
         thread = threading.Thread(target=server.endpoint)
         thread.start()
@@ -183,6 +183,15 @@ def test_a_file_that_is_no_model_is_a_model_failure(tmp_path: Path) -> None:
         server.endpoint()
     assert server.pid is None
     server.stop()
+
+
+def test_a_log_that_grew_too_long_is_put_aside(tmp_path: Path) -> None:
+    (tmp_path / "bad.gguf").write_bytes(b"no model")
+    (tmp_path / "llm-server.log").write_bytes(b"x" * 1_000_001)
+    with pytest.raises(ModelError):
+        ChatServer(tmp_path / "bad.gguf", log_dir=tmp_path).endpoint()
+    assert (tmp_path / "llm-server.old.log").stat().st_size == 1_000_001
+    assert (tmp_path / "llm-server.log").stat().st_size < 1_000_000
 
 
 def test_a_missing_file_says_what_to_do(tmp_path: Path) -> None:
@@ -217,5 +226,10 @@ def test_importing_it_loads_no_runtime() -> None:
 def test_without_the_runtime_the_child_says_what_is_missing() -> None:
     # -S hides site-packages, where the runtime would be
     child = [sys.executable, "-P", "-S", str(ROOT / "resources" / "llm_child.py")]
-    told = subprocess.run(child, input=b"{}\n", capture_output=True, check=False)
-    assert (told.returncode, json.loads(told.stdout)) == (1, {"missing": "No module named 'xllamacpp'"})
+    with subprocess.Popen(child, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(b"{}\n")
+        process.stdin.flush()
+        assert json.loads(process.stdout.readline()) == {"missing": "No module named 'xllamacpp'"}
+        assert process.wait(10) == 1

@@ -1,0 +1,42 @@
+"""The toolbox as a Dagster resource."""
+
+import threading
+from pathlib import Path
+
+import dagster as dg
+
+from resources.database import Database
+from resources.toolbox import Toolbox
+from tagging_assets.domain.hashing import content_hash
+from tagging_assets.settings import load_settings
+
+
+class ToolboxResource(dg.ConfigurableResource[Toolbox]):
+    """The toolbox of a settings file; one per process and state of the file, so that models stay warm."""
+
+    settings_path: str
+    database_url: str | None = None
+
+    def create_resource(self, context: dg.InitResourceContext) -> Toolbox:
+        """Open the database and make the (lazy) toolbox, or find the one made before."""
+        return _shared_toolbox(Path(self.settings_path), self.database_url)
+
+
+_lock = threading.Lock()
+_toolboxes: dict[tuple[str, str | None], Toolbox] = {}
+
+
+def _shared_toolbox(path: Path, database_url: str | None) -> Toolbox:
+    settings = load_settings(path)
+    version = content_hash(
+        [settings.model_dump(mode="json"), *(file.read_text() for file in _texts(settings.prompts_dir))]
+    )
+    with _lock:
+        key = (version, database_url)
+        if key not in _toolboxes:
+            _toolboxes[key] = Toolbox(settings, Database.open(settings.data_dir, database_url))
+        return _toolboxes[key]
+
+
+def _texts(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.suffix in (".md", ".yaml"))
