@@ -2,6 +2,8 @@
 PYTHON ?= python3
 UV_VERSION := 0.13.8
 BIN := .venv/bin
+# The certificates that the system trusts, as pip does.
+export UV_SYSTEM_CERTS := 1
 # uv where it can be had (seconds), pip otherwise (a minute or two, and it knows the mirror your pip is set up for).
 install = $(BIN)/uv pip install -q --python $(BIN)/python $(1) || $(BIN)/python -m pip install -q $(1)
 
@@ -50,10 +52,10 @@ format: .venv/dev ## Format and mend what can be mended
 	$(BIN)/ruff check --fix .
 
 lock: .venv/product ## Pin what pyproject.toml allows
-	$(BIN)/uv pip compile -q pyproject.toml --extra local-llm --universal --python-version 3.11 --generate-hashes \
+	$(BIN)/uv pip compile -q pyproject.toml --extra local-llm --universal --python-version 3.11 --generate-hashes --no-strip-extras \
 		--no-annotate --custom-compile-command "make lock" -o requirements.lock
 	$(BIN)/uv pip compile -q pyproject.toml --extra local-llm --extra export --extra dev --universal \
-		--python-version 3.11 --generate-hashes --no-annotate --custom-compile-command "make lock" \
+		--python-version 3.11 --generate-hashes --no-strip-extras --no-annotate --custom-compile-command "make lock" \
 		-c requirements.lock -o requirements-dev.lock
 
 clean: ## Remove environments and demo data; your own data folder stays
