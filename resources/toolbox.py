@@ -335,11 +335,13 @@ class Toolbox:
             "rules": self.rules.rules_hash,
         }
 
-    def pull_weights(self) -> None:
-        """Fetch what the profile needs and is not here."""
-        entries = self.weights.catalogue.profile(self.settings.profile).values()
-        for name in sorted({entry.name for entry in entries}):
-            self.weights.pull(name)
+    @property
+    def models(self) -> list[str]:
+        """Entries of the catalogue that the settings need weights of."""
+        profile = self.weights.catalogue.profile(self.settings.profile)
+        names = {entry.name for task, entry in profile.items() if task != "chat"}
+        llm = self.settings.llm
+        return sorted(names | ({llm.model} if llm.enabled and not llm.base_url else set()))
 
     def close(self) -> None:
         """Stop the chat server and give landmarkers back; tools that were never used cost nothing."""

@@ -4,6 +4,7 @@ import dagster as dg
 
 from resources.intake import Intake, cursor_from_looks, looks_from_cursor
 from tagging_assets.assets.line import Line
+from tagging_assets.assets.recipes import SourceVersions, observe_changed
 from tagging_assets.jobs import tag_images
 from tagging_assets.partitions import image_batches
 
@@ -16,9 +17,13 @@ from tagging_assets.partitions import image_batches
     description="Takes photos of the watched folders into the manifest and tags the batches they touch.",
 )
 def new_images(
-    context: dg.SensorEvaluationContext, intake: dg.ResourceParam[Intake], line: dg.ResourceParam[Line]
+    context: dg.SensorEvaluationContext,
+    intake: dg.ResourceParam[Intake],
+    line: dg.ResourceParam[Line],
+    source_versions: dg.ResourceParam[SourceVersions],
 ) -> dg.SensorResult | dg.SkipReason:
     """Look, write down, ask for a run per batch that a run would change."""
+    observe_changed(context.instance, source_versions)
     taken = intake.look(previous=looks_from_cursor(context.cursor))
     cursor = cursor_from_looks(taken.result.looks())
     # The newest batch is asked again: a tick that died after writing the manifest must lose nothing.

@@ -2,13 +2,10 @@
 
 import dagster as dg
 
-from tagging_assets.partitions import image_batches
-
 #: The whole line over one batch of photos. In-process: a process per step would load every model anew.
 tag_images = dg.define_asset_job(
     "tag_images",
     selection=dg.AssetSelection.all() - dg.AssetSelection.groups("recipes"),
-    partitions_def=image_batches,
     executor_def=dg.in_process_executor,
     description="Tag a batch of photos: compute what is missing or stale, keep the rest.",
 )

@@ -24,6 +24,9 @@ SOURCES: dict[str, str] = {
 
 _TEXT = frozenset({"prompts", "label_sets", "rules"})
 
+#: Where Dagster keeps the data version of an observation.
+_VERSION_TAG = "dagster/data_version"
+
 #: Content hash per external asset.
 SourceVersions = Mapping[str, str]
 
@@ -49,6 +52,18 @@ def recipe_source(name: str) -> dg.SourceAsset:
             tags={f"dagster/kind/{'yaml' if name in _TEXT else 'onnx'}": ""},
         )
         return declare(observe)
+
+
+def observe_changed(instance: dg.DagsterInstance, versions: SourceVersions) -> list[str]:
+    """Record the content hash of each external asset whose last observation says another one; their names."""
+    changed = []
+    for name, version in versions.items():
+        latest = instance.fetch_observations(source_key(name), limit=1).records
+        observed = latest[0].asset_observation if latest else None
+        if observed is None or observed.tags.get(_VERSION_TAG) != version:
+            instance.report_runless_asset_event(dg.AssetObservation(source_key(name), tags={_VERSION_TAG: version}))
+            changed.append(name)
+    return changed
 
 
 recipe_sources = [recipe_source(name) for name in SOURCES]

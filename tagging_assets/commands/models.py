@@ -29,14 +29,25 @@ def pull(settings_path: Path | None, names: Sequence[str]) -> None:
         WeightsMissing, WeightsCorrupt, DiskFull: it cannot be had.
     """
     with WeightsStore() as store:
-        for name in names or sorted({entry.name for entry in _profile(store, settings_path).values()}):
-            entry = store.catalogue.entry(name)
-            missing = [one for one in store.status(name) if one.state != "ready"]
-            if missing:
-                note = f" {entry.licence_note}" if entry.licence_note else ""
-                stderr.print(f"{name}: licence {entry.licence}.{note}", highlight=False)
-            store.pull(name)
+        wanted = names or sorted({entry.name for entry in _profile(store, settings_path).values()})
+        ensure(store, wanted)
+        for name in wanted:
             stderr.print(f"{name}: ready", highlight=False)
+
+
+def ensure(store: WeightsStore, names: Sequence[str]) -> None:
+    """Fetch what is missing of some models, each after its licence was shown.
+
+    Raises:
+        WeightsMissing, WeightsCorrupt, DiskFull: it cannot be had.
+    """
+    for name in names:
+        if all(file.state == "ready" for file in store.status(name)):
+            continue
+        entry = store.catalogue.entry(name)
+        note = f" {entry.licence_note}" if entry.licence_note else ""
+        stderr.print(f"{name}: licence {entry.licence}.{note}", highlight=False, soft_wrap=True)
+        store.pull(name)
 
 
 def _profile(store: WeightsStore, settings_path: Path | None) -> dict[str, Any]:

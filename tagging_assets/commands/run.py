@@ -10,6 +10,7 @@ from typing import Any
 from rich.markup import escape
 
 from tagging_assets.commands.console import stderr
+from tagging_assets.commands.models import ensure
 from tagging_assets.commands.session import Session
 from tagging_assets.domain.errors import SettingsError
 from tagging_assets.domain.frames import ImageRecord
@@ -78,6 +79,9 @@ def run_paths(session: Session, paths: Sequence[Path]) -> RunReport:
     refs = session.toolbox.manifest.known([str(path.resolve()) for path in paths])
     batches = sorted({*seen.change.touched_batches, *(ref.batch for ref in refs if not ref.gone)})
     stale = session.line.stale_batches(batches)
+    if stale:
+        ensure(session.toolbox.weights, session.toolbox.models)
+        session.observe_recipes()
     runs = {batch: _run_batch(session, batch) for batch in stale}
     images = {ref.image_id: ref.uri for ref in refs if not ref.gone}
     return RunReport(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from resources.database import Database
 from resources.toolbox import Toolbox
 from tagging_assets.assets.line import Line
+from tagging_assets.commands.console import ProgressBars
 from tagging_assets.settings import DEFAULT_SETTINGS, Settings, load_settings
 
 if TYPE_CHECKING:
@@ -56,6 +57,12 @@ class Session:
         (self.settings.data_dir / "dagster").mkdir(parents=True, exist_ok=True)
         return dg.DagsterInstance.from_config(str(PROJECT))
 
+    def observe_recipes(self) -> None:
+        """Tell Dagster the content hash of each external asset that has changed since it was last told."""
+        from tagging_assets.assets.recipes import observe_changed
+
+        observe_changed(self.instance, self.toolbox.source_versions)
+
 
 def dagster_environment(settings_path: Path, settings: Settings, database: Database) -> dict[str, str]:
     """Environment variables that ``dagster.yaml`` and ``definitions.py`` read."""
@@ -78,7 +85,7 @@ def open_session(settings_path: Path | None) -> Iterator[Session]:
     path = settings_path or Path(os.environ.get("TAGGING_SETTINGS") or DEFAULT_SETTINGS)
     settings = load_settings(path)
     database = Database.open(settings.data_dir, os.environ.get("TAGGING_DATABASE_URL"))
-    toolbox = Toolbox(settings, database)
+    toolbox = Toolbox(settings, database, ProgressBars())
     try:
         yield Session(path, settings, database, toolbox)
     finally:

@@ -12,6 +12,7 @@ from pathlib import Path
 import httpx
 
 from tagging_assets.commands.console import stderr
+from tagging_assets.commands.models import ensure
 from tagging_assets.commands.session import PROJECT, Session
 from tagging_assets.domain.errors import SettingsError, TaggingError
 
@@ -37,7 +38,7 @@ def up(session: Session, port: int) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     environment = {**os.environ, **session.environment}
     (session.settings.data_dir / "dagster").mkdir(parents=True, exist_ok=True)
-    session.toolbox.pull_weights()
+    ensure(session.toolbox.weights, session.toolbox.models)
     logs = session.settings.data_dir / "logs"
     logs.mkdir(parents=True, exist_ok=True)
     workspace = str(PROJECT / "workspace.yaml")
