@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from resources.efficientnet import load_head
-from resources.fetch import write_atomically
+from resources.files import write_atomically
 from resources.image_classifier import ENTRY as CLASSIFIER
 from resources.image_classifier import imagenet_labels
 from resources.text_encoder import TextEncoder

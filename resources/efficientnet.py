@@ -12,7 +12,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from resources.fetch import write_atomically
+from resources.files import write_atomically
 from resources.torch_checkpoint import Tensors, read_legacy_checkpoint
 from tagging_assets.domain.errors import WeightsCorrupt
 

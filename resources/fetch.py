@@ -20,6 +20,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol, Self
 
+from resources.files import write_atomically
 from resources.sources import Sources
 from resources.sources_http import Http, Progress, SourceFailed, console_progress
 from tagging_assets.domain.errors import DiskFull, ModelError, WeightsCorrupt, WeightsMissing
@@ -183,21 +184,6 @@ def is_ready(path: Path, wanted: Wanted) -> bool:
     with contextlib.suppress(OSError):
         write_atomically(stamp, json.dumps(mark).encode())
     return True
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file so that readers, now or after a crash, see all of it or nothing of it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    temporary = Path(name)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _join(pieces: Sequence[Path]) -> Path:

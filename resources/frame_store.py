@@ -3,15 +3,14 @@
 What does not belong here: deciding what is fresh (``domain/freshness.py``) and computing (``workbench.py``).
 """
 
-import errno
-import os
-import tempfile
+import io
 from pathlib import Path
 
 import dagster as dg
 import polars as pl
 
-from tagging_assets.domain.errors import DiskFull, StorageError
+from resources.files import storage_error, write_atomically
+from tagging_assets.domain.errors import StorageError
 from tagging_assets.domain.frames import StageFrame
 from tagging_assets.domain.schemas import Table
 from tagging_assets.domain.stages import STAGES
@@ -56,23 +55,12 @@ class FrameStore:
             StorageError: any other refusal of the file system.
         """
         path = self.path(stage, partition)
-        temporary: Path | None = None
+        buffer = io.BytesIO()
+        frame.to_polars().write_parquet(buffer, compression="zstd")
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            handle, name = tempfile.mkstemp(prefix=f".{partition}.", suffix=".tmp", dir=path.parent)
-            temporary = Path(name)
-            with os.fdopen(handle, "wb") as file:
-                frame.to_polars().write_parquet(file, compression="zstd")
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(path)
+            write_atomically(path, buffer.getvalue())
         except OSError as error:
-            if error.errno in (errno.ENOSPC, errno.EDQUOT):
-                raise DiskFull(f"no space left for {path}; free some and run again, it continues") from error
-            raise StorageError(f"{path} cannot be written: {_line(error)}") from error
-        finally:
-            if temporary is not None:
-                temporary.unlink(missing_ok=True)
+            raise storage_error(error, path) from error
         return path
 
     def partitions(self, stage: str) -> list[str]:

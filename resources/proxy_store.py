@@ -7,16 +7,15 @@ file is found out. Lossless copies are larger and slower (mean of seven photos o
 (PSNR 42 dB or more) is small beside what scaling down has lost before.
 """
 
-import errno
 import io
 import os
-import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from tagging_assets.domain.errors import DiskFull, ImageGone, StorageError, UnreadableImage
+from resources.files import storage_error, write_atomically
+from tagging_assets.domain.errors import ImageGone, UnreadableImage
 from tagging_assets.domain.images import pixel_id
 from tagging_assets.domain.models import RgbImage
 
@@ -24,7 +23,6 @@ from tagging_assets.domain.models import RgbImage
 VERSION = "jpeg-q95-444/1"
 
 _FOLDER = "proxies"
-_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 #: Keeps backup programs out (bford.info/cachedir), and our own search for photos.
 _TAG = "Signature: 8a477f597d28d172789f06886806bc55\n# Working copies of photos; made again at need.\n"
 
@@ -111,34 +109,6 @@ class ProxyStore:
         if not tag.exists():
             tag.parent.mkdir(parents=True, exist_ok=True)
             write_atomically(tag, _TAG.encode())
-
-
-def write_atomically(target: Path, content: bytes) -> None:
-    """Write a file so that readers and crashes see the whole of it or nothing.
-
-    Raises:
-        OSError: as the file system says; no temporary file is left behind.
-    """
-    target.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=".new-", suffix=target.suffix)
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        # mkstemp makes files private; proxies are shared with the workers of other users.
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(target)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-
-
-def storage_error(error: OSError, target: Path) -> StorageError:
-    """What a failed write means."""
-    if error.errno in _FULL:
-        return DiskFull(f"no space left to write {target}; free some, or move the data folder")
-    return StorageError(f"cannot write {target}: {error.strerror or error}; check the folder's owner and mount")
 
 
 def _encode(pixels: RgbImage) -> bytes:

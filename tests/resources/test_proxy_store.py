@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from resources.proxy_store import ProxyStore, storage_error, write_atomically
+from resources.files import storage_error, write_atomically
+from resources.proxy_store import ProxyStore
 from tagging_assets.domain.errors import DiskFull, ImageGone, StorageError, UnreadableImage
 from tagging_assets.domain.images import pixel_id
 from tagging_assets.domain.models import RgbImage
