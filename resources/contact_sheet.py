@@ -26,6 +26,9 @@ _COLOURS = {
     "rejected": ("#a3262a", "#e9a3a0"),
 }
 _TAGS = 5
+
+#: Dagster shows a picture of metadata in a dialog that is about so wide, unscaled; pixels.
+_DIALOG_WIDTH = 1080
 #: Boxes smaller than this many pixels (width, height) show no score: it would hide what is in them.
 _LABEL_ROOM = (46, 30)
 _ROW, _PAD, _TITLE_ROW = 27, 14, 30
@@ -79,7 +82,7 @@ def render_png(entries: Sequence[Entry], columns: int = 4, *, width: int = 1600,
     return _encoded(draw_sheet(entries, columns=columns, width=width, title=title), "PNG", optimize=True)
 
 
-def sheet_markdown(entries: Sequence[Entry], *, columns: int = 6, max_bytes: int = 200_000) -> str:
+def sheet_markdown(entries: Sequence[Entry], *, columns: int = 4, max_bytes: int = 200_000) -> str:
     """A small sheet as a Markdown image with a ``data:`` address of at most ``max_bytes`` characters.
 
     Meant for ``MetadataValue.md``: quality goes down first, then size. Pass a few dozen entries, not thousands.
@@ -87,7 +90,7 @@ def sheet_markdown(entries: Sequence[Entry], *, columns: int = 6, max_bytes: int
     Raises:
         ValueError: not even the smallest sheet is small enough; pass fewer entries.
     """
-    sheet = draw_sheet(entries, columns=columns, width=1600)
+    sheet = draw_sheet(entries, columns=columns, width=_DIALOG_WIDTH)
     for scale, quality in ((1.0, 80), (1.0, 60), (0.75, 70), (0.75, 50), (0.5, 60), (0.5, 40), (0.25, 40)):
         size = (max(1, round(sheet.width * scale)), max(1, round(sheet.height * scale)))
         smaller = sheet if scale == 1.0 else sheet.resize(size, Image.Resampling.LANCZOS)

@@ -35,4 +35,4 @@ def contact_sheet(gallery: Gallery, batch: str, frame: StageFrame) -> Mapping[st
     if not image_ids:
         return {}
     entries = gallery.entries(batch, image_ids, newest=frame)
-    return {f"first {len(entries)} photos": dg.MetadataValue.md(sheet_markdown(entries, columns=6))}
+    return {f"first {len(entries)} photos": dg.MetadataValue.md(sheet_markdown(entries))}
