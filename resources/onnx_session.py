@@ -116,7 +116,7 @@ class OnnxSession:
             raise WeightsMissing(f"there is no model file {path}: run `tagging models pull`")
         self.path = path
         with _native_chatter() as chatter:
-            ort = _onnxruntime()
+            ort = load_onnxruntime()
             wanted = _wanted_providers(options.provider, ort.get_available_providers())
             self._session = _create(ort, path, options, wanted)
         self.inputs = {i.name: tuple(i.shape) for i in self._session.get_inputs()}
@@ -240,9 +240,15 @@ def _provider_options(name: str, path: Path) -> dict[str, str]:
     return {}
 
 
-def _onnxruntime() -> Any:
+def load_onnxruntime() -> Any:
+    """The module ``onnxruntime``, its telemetry off; the one place that imports it.
+
+    From 1.31 on its builds for Linux tell the vendor about sessions too, unless told not to before they are loaded.
+    """
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
     import onnxruntime
 
+    onnxruntime.disable_telemetry_events()
     return onnxruntime
 
 

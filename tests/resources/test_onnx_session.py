@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from onnx import TensorProto, helper, save
-from onnxruntime.capi import onnxruntime_pybind11_state as state
 
 from resources.onnx_session import (
     NOT_LOADED,
@@ -17,10 +16,13 @@ from resources.onnx_session import (
     OnnxSession,
     _has_gpu,
     close_sessions,
+    load_onnxruntime,
     open_session,
 )
 from tagging_assets.domain.errors import ModelError, ModelFailed, WeightsCorrupt, WeightsMissing
 
+state = load_onnxruntime().capi.onnxruntime_pybind11_state
+REPOSITORY = Path(__file__).parents[2]
 CPU = OnnxOptions(provider="cpu", threads=1)
 FEEDS = {"x": np.array([[1.0, 2.0]], dtype=np.float32)}
 
@@ -184,3 +186,23 @@ def test_only_the_runtimes_own_lines_are_kept_back_and_none_when_it_fails() -> N
     assert "the disk is on fire" in done.stderr
     assert "no such library" not in done.stderr
     assert "the model is odd" in done.stderr
+
+
+def test_only_one_place_loads_the_runtime_so_that_telemetry_is_off_everywhere():
+    folders = (REPOSITORY / name for name in ("resources", "sensors", "tagging_assets", "benchmarks"))
+    importing = {
+        path.name
+        for folder in folders
+        for path in folder.rglob("*.py")
+        if any(
+            line.strip().startswith(("import onnxruntime", "from onnxruntime"))
+            for line in path.read_text().splitlines()
+        )
+    }
+    assert importing <= {"onnx_session.py"}
+    said = (
+        "import os; from resources.onnx_session import load_onnxruntime; load_onnxruntime(); "
+        "print(os.environ['ORT_DISABLE_TELEMETRY'])"
+    )
+    answer = subprocess.run([sys.executable, "-c", said], capture_output=True, text=True, check=True, cwd=REPOSITORY)
+    assert answer.stdout.strip() == "1"
