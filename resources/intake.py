@@ -44,7 +44,8 @@ class Taken:
         counts = ", ".join(f"{count} {kind}" for kind, count in self.change.counts.items())
         waiting = f"; {len(self.unstable)} still being written" if self.unstable else ""
         hidden = f"; cannot look into {', '.join(sorted(self.unreadable))}" if self.unreadable else ""
-        return (counts or "nothing new") + waiting + hidden
+        away = f"; {len(self.result.away)} out of sight, their tags stay" if self.result.away else ""
+        return (counts or "nothing new") + waiting + hidden + away
 
 
 class Intake:

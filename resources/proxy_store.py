@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from resources.files import storage_error, write_atomically
-from tagging_assets.domain.errors import ImageGone, UnreadableImage
+from tagging_assets.domain.errors import ImageGone
 from tagging_assets.domain.images import pixel_id
 from tagging_assets.domain.models import RgbImage
 
@@ -76,7 +76,7 @@ class ProxyStore:
 
         Raises:
             ImageGone: the file is not there; the stage ``proxies`` makes it again.
-            UnreadableImage: the file is damaged.
+            ImageGone: the file is damaged; retryable too, as it may be deleted and made again.
         """
         try:
             encoded = (self._data / path).read_bytes()
@@ -86,7 +86,7 @@ class ProxyStore:
         try:
             return _decode(encoded)
         except (OSError, ValueError, SyntaxError) as error:
-            raise UnreadableImage(f"proxy {path} is damaged; delete it and run proxies again") from error
+            raise ImageGone(f"proxy {path} is damaged; delete it and run proxies again") from error
 
     def exists(self, path: str) -> bool:
         """Whether a proxy is there."""
@@ -96,7 +96,7 @@ class ProxyStore:
         """Whether the file still holds the pixels it is named after."""
         try:
             return pixel_id(self.load(path)) == Path(path).stem
-        except (ImageGone, UnreadableImage):
+        except ImageGone:
             return False
 
     @staticmethod

@@ -372,7 +372,9 @@ class Toolbox:
 
     def _find_copies(self, stage: Stage, batch: str, items: Sequence[Item]) -> list[ImageRecord]:
         """Records of photos with the same pixels in other batches."""
-        pixels = {item.row("proxies")["pixel_id"] for item in items if "proxies" in item.upstream}
+        # Asked of the table: a stage that works from vectors does not take the proxies themselves.
+        shown = {record.image_id: record for record in self.bench.store.read("proxies", batch).current if record.ok}
+        pixels = {shown[item.image_id].rows[0]["pixel_id"] for item in items if item.image_id in shown}
         if not pixels:
             return []
         elsewhere: dict[str, set[str]] = {}

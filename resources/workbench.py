@@ -188,6 +188,24 @@ class Workbench:
                 self.store.write(stage_name, partition, frame)
             return StageRun(frame, todo, len(todo.compute), time.monotonic() - started)
 
+    def forget(self, stage_name: str, partition: str, lost: Callable[[ImageRecord], bool]) -> int:
+        """Drop records whose rows name what is there no more, so that running the stage makes it again.
+
+        Args:
+            stage_name: which stage.
+            partition: which image batch.
+            lost: whether a record, current or superseded, is to be dropped.
+
+        Returns:
+            How many were dropped.
+        """
+        with self.lock(f"{stage_name}/{partition}"):
+            frame = self.store.read(stage_name, partition)
+            kept = tuple(record for record in frame.records if not lost(record))
+            if len(kept) < len(frame.records):
+                self.store.write(stage_name, partition, StageFrame(frame.table, kept))
+            return len(frame.records) - len(kept)
+
     def _computed(
         self, stage: Stage, run_id: str, recipe: Recipe, items: Sequence[Item], compute: Compute
     ) -> Iterator[list[ImageRecord]]:

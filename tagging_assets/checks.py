@@ -66,7 +66,8 @@ def _not_unit(rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def _boxes_inside_out(rows: pl.DataFrame) -> pl.DataFrame:
-    return rows.filter((pl.col("x1") <= pl.col("x0")) | (pl.col("y1") <= pl.col("y0")) | (pl.col("x0") < 0))
+    flat = (pl.col("x1") <= pl.col("x0")) | (pl.col("y1") <= pl.col("y0"))
+    return rows.filter(flat | (pl.min_horizontal("x0", "y0") < 0))
 
 
 def _against_policy(rows: pl.DataFrame) -> pl.DataFrame:
@@ -74,7 +75,7 @@ def _against_policy(rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def _unexplained(rows: pl.DataFrame) -> pl.DataFrame:
-    return rows.filter(pl.col("sources").list.len() == 0)
+    return rows.filter(pl.col("sources").list.len().fill_null(0) == 0)
 
 
 MEANINGS: tuple[Meaning, ...] = (

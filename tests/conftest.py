@@ -1,8 +1,16 @@
-"""What tests of several layers share: one real embedded Postgres for the session."""
+"""What tests of several layers share: one real embedded Postgres, real weights and real photos, once a session."""
 
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
 import pytest
+from PIL import Image
 
 from resources.database import Database
+from resources.samples import fetch_samples
+from resources.weights import WeightsStore
+from tagging_assets.domain.models import RgbImage
 
 
 @pytest.fixture(scope="session")
@@ -17,3 +25,36 @@ def database(data_dir):
     opened = Database.open(data_dir, None)
     yield opened
     opened.close()
+
+
+@pytest.fixture
+def workshop(tmp_path, database):
+    """The line over an empty folder, people not measured."""
+    from tests.workshop import Workshop
+
+    opened = Workshop(tmp_path, database)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture(scope="session")
+def weights_store() -> Iterator[WeightsStore]:
+    """The project's own catalogue on the user's cache folder."""
+    with WeightsStore() as store:
+        yield store
+
+
+@pytest.fixture(scope="session")
+def sample_photos(weights_store: WeightsStore, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Sample photos by file name, in a folder of the test session."""
+    return {path.name: path for path in fetch_samples(weights_store, tmp_path_factory.mktemp("photos"))}
+
+
+@pytest.fixture(scope="session")
+def sample_images(sample_photos: dict[str, Path]) -> dict[str, RgbImage]:
+    """The sample photos decoded: (h, w, 3) uint8 by file name."""
+    images = {}
+    for name, path in sample_photos.items():
+        with Image.open(path) as photo:
+            images[name] = np.asarray(photo.convert("RGB"))
+    return images

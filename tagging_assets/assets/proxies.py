@@ -9,7 +9,7 @@ from resources.manifest import Manifest
 from resources.proxy_store import ProxyStore
 from resources.workbench import Workbench, each
 from tagging_assets.assets.stage import run_stage, stage_asset
-from tagging_assets.domain.frames import Row, StageFrame
+from tagging_assets.domain.frames import ImageRecord, Row, StageFrame
 from tagging_assets.domain.freshness import Item
 from tagging_assets.domain.identity import path_of
 from tagging_assets.domain.images import proxy_row
@@ -29,10 +29,17 @@ def proxies(
     recipe = recipes["proxies"]
     limit = float(recipe.parts["max_megapixels"])
     compute = each(partial(make_proxy, proxy_files=proxy_files, max_megapixels=limit))
+    # A record stands for its file: where somebody cleared the folder, stages below could never heal otherwise.
+    bench.forget("proxies", context.partition_key, partial(is_lost, proxy_files=proxy_files))
     result = run_stage(context, bench, recipe, {"images": images}, compute)
     frame = result.value
     manifest.set_pixel_ids({one.image_id: one.rows[0]["pixel_id"] for one in frame.current if one.ok})
     return result
+
+
+def is_lost(record: ImageRecord, *, proxy_files: ProxyStore) -> bool:
+    """Whether the file that a record names is gone."""
+    return not all(proxy_files.exists(row["path"]) for row in record.rows)
 
 
 def make_proxy(item: Item, *, proxy_files: ProxyStore, max_megapixels: float) -> list[Row]:

@@ -80,7 +80,9 @@ def run_stage(
         items: the images, where they do not come from ``frames``.
         show: further metadata for people, from the finished frame.
     """
-    run = bench.run(recipe.stage, context.partition_key, context.run.run_id, recipe, frames, compute, items)
+    # Of the op's context: the asset's own knows no run where the asset is called as a plain function.
+    run_id = context.op_execution_context.run_id
+    run = bench.run(recipe.stage, context.partition_key, run_id, recipe, frames, compute, items)
     metadata = {**_told(run), "recipe": dg.MetadataValue.json(recipe.body), **show(run.frame)}
     if model is not None:
         metadata["execution provider"] = model.provider

@@ -1,5 +1,6 @@
 """``tagging doctor``: what is wrong, and how to mend it, before anything is run."""
 
+import importlib.util
 import os
 import shutil
 from collections.abc import Callable, Sequence
@@ -9,7 +10,7 @@ from typing import Any
 from rich.markup import escape
 
 from tagging_assets.commands.console import stdout
-from tagging_assets.domain.errors import DiskFull, ModelFailed, SettingsError, TaggingError, WeightsMissing
+from tagging_assets.domain.errors import DiskFull, ModelError, ModelFailed, SettingsError, TaggingError, WeightsMissing
 from tagging_assets.settings import Settings, load_settings
 
 #: Less free space than this ends in a full disk within one library.
@@ -31,6 +32,7 @@ def examine(settings_path: Path | None) -> list[Finding]:
         ("sources", _sources),
         ("label sets", _label_sets),
         ("prompt", _prompt),
+        ("chat model", _chat_model),
         ("people", _people),
         ("system libraries", _system_libraries),
         ("ONNX Runtime", _onnxruntime),
@@ -80,6 +82,22 @@ def _prompt(settings: Settings) -> str:
     return f"{prompt.id} {prompt.hash[:12]}"
 
 
+def _chat_model(settings: Settings) -> str:
+    from resources.llm_transport import remote_endpoint
+
+    llm = settings.llm
+    if not llm.enabled:
+        return "off"
+    if llm.base_url:
+        remote_endpoint(llm.base_url, llm.api_key_env, settings.privacy)()
+        return f"{llm.model} at {llm.base_url}"
+    if importlib.util.find_spec("xllamacpp") is None:
+        raise ModelError(
+            "xllamacpp is not here: install the local-llm extra, or set llm.base_url or llm.enabled: false"
+        )
+    return f"{llm.model}, embedded"
+
+
 def _people(settings: Settings) -> str:
     if not settings.people.enabled:
         return "off: nothing about a person's body is kept or tagged"
@@ -96,8 +114,9 @@ def _system_libraries(_settings: Settings) -> str:
 
 
 def _onnxruntime(settings: Settings) -> str:
-    import onnxruntime
+    from resources.onnx_session import load_onnxruntime
 
+    onnxruntime = load_onnxruntime()
     available = onnxruntime.get_available_providers()
     wanted = {"cuda": "CUDAExecutionProvider", "tensorrt": "TensorrtExecutionProvider"}.get(
         settings.inference.provider, "CPUExecutionProvider"
@@ -116,13 +135,17 @@ def _weights(settings: Settings) -> str:
     if damaged:
         raise WeightsMissing(f"damaged: {', '.join(damaged)}; run `tagging models pull`")
     missing = [name for name in names if any(file.state == "missing" for file in store.status(name))]
+    if missing and os.environ.get("TAGGING_OFFLINE"):
+        raise WeightsMissing(
+            f"not here, and TAGGING_OFFLINE is set: {', '.join(missing)}; run `tagging models pull` with a network"
+        )
     return f"fetched at first use: {', '.join(missing)}" if missing else f"{len(names)} models ready"
 
 
 def _database(settings: Settings) -> str:
-    from resources.database import Database
+    from tagging_assets.commands.session import open_database
 
-    database = Database.open(settings.data_dir, os.environ.get("TAGGING_DATABASE_URL"))
+    database = open_database(settings)
     try:
         return f"{'embedded' if database.embedded else 'TAGGING_DATABASE_URL'}, {database.version()}"
     finally:

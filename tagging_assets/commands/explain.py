@@ -107,7 +107,8 @@ def show(told: dict[str, Any]) -> None:
         for name, value in (link["recipe_body"] or {}).items():
             if name not in ("stage", "rules"):
                 node.add(f"[dim]{escape(f'{name}: {value}')}[/dim]")
-    stdout.print(photo, soft_wrap=True)
+    # Wrapped, not cut: rich crops the lines of a tree that may not wrap.
+    stdout.print(photo)
 
 
 def _provenance(source: dict[str, Any]) -> str:

@@ -8,10 +8,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import sqlalchemy as sa
+
 from resources.database import Database
 from resources.toolbox import Toolbox
 from tagging_assets.assets.line import Line
 from tagging_assets.commands.console import ProgressBars
+from tagging_assets.domain.errors import SettingsError
 from tagging_assets.settings import DEFAULT_SETTINGS, Settings, load_settings
 
 if TYPE_CHECKING:
@@ -74,6 +77,29 @@ def dagster_environment(settings_path: Path, settings: Settings, database: Datab
     }
 
 
+def open_database(settings: Settings) -> Database:
+    """The operator's Postgres where ``TAGGING_DATABASE_URL`` names one, else the embedded one of the data folder.
+
+    Raises:
+        SettingsError: ``TAGGING_DATABASE_URL`` is no URL of a Postgres; it is not shown, for it may hold a password.
+        DatabaseUnavailable: Postgres does not answer.
+    """
+    url = os.environ.get("TAGGING_DATABASE_URL") or None
+    if url and not _names_postgres(url):
+        raise SettingsError(
+            "TAGGING_DATABASE_URL is no URL of a Postgres; write postgresql://USER:PASSWORD@HOST:PORT/NAME"
+        )
+    return Database.open(settings.data_dir, url)
+
+
+def _names_postgres(url: str) -> bool:
+    try:
+        driver = sa.make_url(url).drivername
+    except (sa.exc.ArgumentError, ValueError):
+        return False
+    return driver in ("postgres", "postgresql", "postgresql+psycopg2")
+
+
 @contextmanager
 def open_session(settings_path: Path | None) -> Iterator[Session]:
     """Open what a command needs, and close it.
@@ -84,7 +110,7 @@ def open_session(settings_path: Path | None) -> Iterator[Session]:
     """
     path = settings_path or Path(os.environ.get("TAGGING_SETTINGS") or DEFAULT_SETTINGS)
     settings = load_settings(path)
-    database = Database.open(settings.data_dir, os.environ.get("TAGGING_DATABASE_URL"))
+    database = open_database(settings)
     toolbox = Toolbox(settings, database, ProgressBars())
     try:
         yield Session(path, settings, database, toolbox)

@@ -174,10 +174,10 @@ class Rules(_Section):
         features: rules on body features.
     """
 
-    keep_above: Share = 0.5
+    keep_above: Share = 0.4
     review_below: Share = 0.7
     conflict_margin: Share = 0.1
-    max_tags: Annotated[int, Field(ge=1)] | None = None
+    max_tags: Annotated[int, Field(ge=1)] | None = 20
     max_per_category: dict[Category, Annotated[int, Field(ge=0)]] = Field(default_factory=dict)
     sources: dict[str, SourceOverride] = Field(default_factory=dict)
     aliases: dict[str, Tag] = Field(default_factory=dict)

@@ -50,8 +50,8 @@ def scores(decision: Decision) -> dict[str, tuple[float, str]]:
         ([ev("objects zero-shot", "dog", 0.8)], {"dog": (0.72, "auto")}),
         # kept, but below review_below: 0.9 * 0.6
         ([ev("objects zero-shot", "dog", 0.6)], {"dog": (0.54, "needs_review")}),
-        # counts, but is not kept: 0.9 * 0.5
-        ([ev("objects zero-shot", "dog", 0.5)], {}),
+        # counts, but is not kept: 0.9 * 0.42
+        ([ev("objects zero-shot", "dog", 0.42)], {}),
         # two independent sources: 1 - (1 - 0.72)(1 - 0.35) = 1 - 0.182
         ([ev("objects zero-shot", "dog", 0.8), ev("llm", "dog", 1.0)], {"dog": (0.818, "auto")}),
         # three views, two people, two spellings of one source are one voice: 0.9 * 0.8

@@ -36,7 +36,7 @@ def test_normalising_twice_is_normalising_once_for_every_character() -> None:
 
 def test_defaults_are_the_documented_ones() -> None:
     rules = parse_rules({})
-    assert (rules.keep_above, rules.review_below, rules.max_tags) == (0.5, 0.7, None)
+    assert (rules.keep_above, rules.review_below, rules.max_tags) == (0.4, 0.7, 20)
 
 
 @pytest.mark.parametrize(
@@ -184,7 +184,7 @@ BASE: dict[str, Any] = {
         ({"banned": ["A", "b", "b"]}, True),  # another order, spelling and a double
         ({"exclusive": {"g": ["Y", "x"]}}, True),  # another order in a group
         ({"features": BASE["features"][::-1]}, True),  # another order of rules
-        ({"keep_above": 0.5}, True),  # a default written out
+        ({"keep_above": 0.4}, True),  # a default written out
         ({"keep_above": 0.51}, False),  # a threshold
         ({"banned": ["a"]}, False),  # one ban less
         ({"features": BASE["features"][:1]}, False),  # one rule less

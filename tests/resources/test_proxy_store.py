@@ -8,7 +8,7 @@ import pytest
 
 from resources.files import storage_error, write_atomically
 from resources.proxy_store import ProxyStore
-from tagging_assets.domain.errors import DiskFull, ImageGone, StorageError, UnreadableImage
+from tagging_assets.domain.errors import DiskFull, ImageGone, StorageError
 from tagging_assets.domain.images import pixel_id
 from tagging_assets.domain.models import RgbImage
 
@@ -82,7 +82,7 @@ def test_a_missing_proxy_may_be_made_again(store: ProxyStore, tmp_path: Path) ->
 def test_a_damaged_proxy_is_found_out(store: ProxyStore, tmp_path: Path, content: bytes) -> None:
     stored = store.put(picture())
     (tmp_path / stored.path).write_bytes(content)
-    with pytest.raises(UnreadableImage, match="damaged"):
+    with pytest.raises(ImageGone, match="damaged"):
         store.load(stored.path)
     assert not store.verify(stored.path)
     # a file of the wrong size is not taken for the proxy

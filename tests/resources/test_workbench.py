@@ -92,3 +92,13 @@ def test_recipes_are_remembered(store):
     bench = Workbench(store, keep_recipe=kept.append)
     bench.run("detections", "b1", "run1", RECIPE, {}, each(Counting()), ITEMS)
     assert kept == [RECIPE]
+
+
+def test_what_is_lost_is_forgotten_and_made_again(store):
+    first = run(store, Counting())
+    bench = Workbench(store)
+    assert bench.forget("detections", "b1", lambda record: False) == 0
+    assert bench.forget("detections", "b1", lambda record: record.image_id == "image07") == 1
+    stage = Counting()
+    assert run(store, stage).frame.rows.equals(first.frame.rows)
+    assert stage.seen == ["image07"]

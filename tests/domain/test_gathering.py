@@ -1,0 +1,118 @@
+"""Evidence is gathered from every source with its provenance, and about people only from people."""
+
+from typing import Any
+
+import pytest
+
+from tagging_assets.domain.evidence import Evidence
+from tagging_assets.domain.gathering import CHAT, PEOPLE, TAGGER, ZERO_SHOT, Gatherer
+from tagging_assets.domain.labels import LabelSet
+from tagging_assets.domain.models import ModelCard
+from tagging_assets.domain.rules import parse_rules
+from tests.handmade import item
+
+
+def label_set(name: str, scope: str, **labels: float) -> LabelSet:
+    return LabelSet.model_validate(
+        {
+            "name": name,
+            "scope": scope,
+            "category": f"{name} category",
+            "topics": ["objects"],
+            "threshold": 0.5,
+            "labels": [{"name": label, "threshold": threshold} for label, threshold in labels.items()],
+        }
+    )
+
+
+SETS = {one.name: one for one in (label_set("things", "image", dog=0.6), label_set("worn", "person", hat=0.7))}
+
+
+def gatherer(**changes: Any) -> Gatherer:
+    cards = {name: ModelCard(name, f"{name} revision", "") for name in ("landmarker", "zero_shot", "tagger", "chat")}
+    return Gatherer(**{**cards, "label_sets": SETS, "prompt_id": "select/1", "prompt_hash": "p", **changes})
+
+
+def person(number: int, score: float) -> dict[str, Any]:
+    return {"detection_id": number, "person_score": score}
+
+
+def scored(subject: str, name: str, label: str, score: float = 0.9) -> dict[str, Any]:
+    return {"subject": subject, "label_set": name, "label": label, "score": score}
+
+
+def brief(evidence: list[Evidence]) -> list[tuple[str, str, str]]:
+    return [(one.source, one.label, one.subject) for one in evidence]
+
+
+@pytest.mark.parametrize(
+    ("rows", "expected"),
+    [
+        ({}, []),  # nothing above: nothing said
+        # every box is evidence of a person, with its own score
+        (
+            {"landmarks": [person(0, 0.9), person(1, 0.1)]},
+            [(PEOPLE, "person", "person 0"), (PEOPLE, "person", "person 1")],
+        ),
+        ({"zero_shot_scores": [scored("image", "things", "dog")]}, [(ZERO_SHOT, "dog", "photo")]),
+        # what is about a person counts where the box is a person …
+        (
+            {"landmarks": [person(0, 0.5)], "zero_shot_scores": [scored("0", "worn", "hat")]},
+            [(PEOPLE, "person", "person 0"), (ZERO_SHOT, "hat", "person 0")],
+        ),
+        # … not where it is hardly one …
+        (
+            {"landmarks": [person(0, 0.49)], "zero_shot_scores": [scored("0", "worn", "hat")]},
+            [(PEOPLE, "person", "person 0")],
+        ),
+        # … nor where the person next to it is one
+        (
+            {"landmarks": [person(0, 0.1), person(1, 0.9)], "zero_shot_scores": [scored("0", "worn", "hat")]},
+            [(PEOPLE, "person", "person 0"), (PEOPLE, "person", "person 1")],
+        ),
+        # a label set that is not in use any more says nothing
+        ({"zero_shot_scores": [scored("image", "old", "dog")]}, []),
+        (
+            {"tagger_scores": [{"label": "boat", "category": "object", "score": 0.4}]},
+            [(TAGGER, "boat", "photo")],
+        ),
+        # what a chat model says is not something seen
+        ({"llm_tag_suggestions": [{"model": "chat", "tag": "dog", "rank": 1, "request_hash": "q"}]}, []),
+    ],
+)
+def test_what_was_seen(rows: dict[str, Any], expected: list[tuple[str, str, str]]) -> None:
+    assert brief(gatherer().seen(item(**rows))) == expected
+
+
+def test_provenance_comes_along() -> None:
+    said = item(zero_shot_scores=[scored("image", "things", "dog")])
+    (one,) = gatherer().seen(said)
+    assert (one.model, one.revision, one.category) == ("zero_shot", "zero_shot revision", "things category")
+    assert (one.threshold, one.label_set, one.label_set_hash) == (0.6, "things", SETS["things"].hash)
+    assert (one.recipe, one.run_id) == ("recipe", "run")
+
+
+def test_a_chat_models_places_become_scores() -> None:
+    rows = [{"model": "chat", "tag": tag, "rank": rank, "request_hash": "q"} for rank, tag in enumerate("ab", start=1)]
+    said = gatherer().all(item(llm_tag_suggestions=rows), parse_rules({}))
+    assert [(one.source, one.label, round(one.score, 2)) for one in said] == [(CHAT, "a", 1.0), (CHAT, "b", 0.63)]
+    assert {(one.prompt_id, one.prompt_hash, one.request_hash) for one in said} == {("select/1", "p", "q")}
+
+
+def test_without_a_chat_model_its_old_answers_are_silent() -> None:
+    rows = [{"model": "chat", "tag": "dog", "rank": 1, "request_hash": "q"}]
+    assert gatherer(chat=None).all(item(llm_tag_suggestions=rows), parse_rules({})) == []
+
+
+@pytest.mark.parametrize(
+    ("score", "labels"),
+    [
+        (0.9, ["person", "red hair"]),
+        (0.3, ["person"]),  # hardly a person: its hair is nobody's
+    ],
+)
+def test_features_are_of_people(score: float, labels: list[str]) -> None:
+    rules = parse_rules({"features": [{"feature": "hair_colour", "equals": "red", "tag": "red hair"}]})
+    hair = {"detection_id": 0, "feature": "hair_colour", "value": None, "label": "red", "confidence": 0.8}
+    said = gatherer().all(item(landmarks=[person(0, score)], body_features=[hair]), rules)
+    assert [one.label for one in said] == labels

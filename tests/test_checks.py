@@ -1,0 +1,120 @@
+"""Checks find what must not be, and let pass what may."""
+
+from typing import Any
+
+import dagster as dg
+import polars as pl
+import pytest
+
+from tagging_assets.checks import MEANINGS, all_checks, schema_problems
+from tagging_assets.domain.frames import StageFrame
+from tagging_assets.domain.stages import STAGES
+from tests.handmade import TABLES, failed, frame, record
+
+SOURCE = [{"source": "tagger"}]
+
+#: Check → a row that is as it should be, and rows that are not.
+ROWS: dict[tuple[str, str], tuple[dict[str, Any], list[dict[str, Any]]]] = {
+    ("proxies", "long_side_at_most_1280"): ({"width": 1280}, [{"width": 1281}, {"width": 0}]),
+    ("detections", "scores_are_shares"): ({"score": 1.0}, [{"score": 1.01}, {"score": -0.01}]),
+    ("detections", "boxes_are_boxes"): (
+        {"x0": 0, "y0": 0, "x1": 1, "y1": 1},
+        [
+            {"x0": 5, "y0": 0, "x1": 5, "y1": 9},  # flat
+            {"x0": 0, "y0": 9, "x1": 9, "y1": 1},  # upside down
+            {"x0": -1, "y0": 0, "x1": 9, "y1": 9},  # begins left of the photo
+            {"x0": 0, "y0": -1, "x1": 9, "y1": 9},  # begins above it
+        ],
+    ),
+    ("landmarks", "person_score_is_share"): ({"person_score": 0.0}, [{"person_score": 1.5}]),
+    ("body_features", "confidence_is_share"): ({"confidence": 0.5}, [{"confidence": 2.0}]),
+    ("embeddings", "unit_norm"): ({"vector": [0.6, 0.8]}, [{"vector": [0.6, 0.9]}, {"vector": [0.0, 0.0]}]),
+    ("zero_shot_scores", "scores_in_range"): ({"score": 0.2}, [{"score": 1.2}]),
+    ("tagger_scores", "above_floor"): ({"score": 0.05}, [{"score": 0.01}, {"score": 1.1}]),
+    ("llm_tag_suggestions", "ranks_count_from_one"): ({"rank": 1}, [{"rank": 0}, {"rank": 51}]),
+    ("tags", "scores_are_shares"): ({"score": 0.4}, [{"score": 1.4}]),
+    ("tags", "within_policy"): ({"tag": "persian cat"}, [{"tag": "persian woman"}]),
+    ("tags", "explained"): ({"sources": SOURCE}, [{"sources": []}, {"sources": None}]),
+}
+
+CHECKS = {(key.asset_key.to_user_string(), key.name): check for check in all_checks for key in check.check_keys}
+
+
+def ask(stage: str, name: str, said: StageFrame) -> dg.AssetCheckResult:
+    result = CHECKS[stage, name](frame=said)
+    assert isinstance(result, dg.AssetCheckResult)
+    return result
+
+
+@pytest.mark.parametrize(("stage", "name"), [(one.stage, one.name) for one in MEANINGS])
+def test_each_meaning(stage: str, name: str) -> None:
+    good, bad = ROWS[stage, name]
+    assert ask(stage, name, frame(stage, record(stage, "a", [good]))).passed
+    assert ask(stage, name, frame(stage)).passed, "no rows, no offence"
+    for row in bad:
+        result = ask(stage, name, frame(stage, record(stage, "a", [good]), record(stage, "b", [row])))
+        assert not result.passed, row
+        assert result.severity is dg.AssetCheckSeverity.ERROR
+        assert "'b'" in (result.description or ""), "it names the offender"
+        assert "'a'" not in (result.description or "")
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_schema_accepts_what_a_stage_stores(stage: str) -> None:
+    key = {name: 1 if TABLES[stage].columns[name].is_integer() else "x" for name in TABLES[stage].key[1:]}
+    said = frame(stage, record(stage, "a", [key]), record(stage, "b"), failed("c"))
+    assert schema_problems(TABLES[stage], said) == []
+    assert schema_problems(TABLES[stage], frame(stage)) == []
+
+
+class Typed(StageFrame):
+    """A frame whose rows have other types than its table says."""
+
+    @property
+    def rows(self) -> pl.DataFrame:
+        return super().rows.with_columns(pl.col("score").cast(pl.String)).drop("label")
+
+
+BOX = {"detection_id": 0, "label": "person", "x0": 0, "y0": 0, "x1": 1, "y1": 1, "score": 0.5}
+
+
+@pytest.mark.parametrize(
+    ("said", "problems"),
+    [
+        (frame("detections", record("detections", "a", [BOX])), []),
+        # the same box of the same photo twice
+        (
+            frame("detections", record("detections", "a", [BOX, BOX])),
+            ["1 rows repeat a key of image_id, detection_id"],
+        ),
+        # a box without a number
+        (
+            frame("detections", record("detections", "a", [{**BOX, "detection_id": None}])),
+            ["null in the key image_id, detection_id"],
+        ),
+        # two records that both claim to stand for the photo
+        (
+            frame("detections", record("detections", "a", [BOX]), record("detections", "a", [], recipe="2")),
+            ["an image has two current records"],
+        ),
+        # a column of another type, and one that is missing
+        (
+            Typed(TABLES["detections"], (record("detections", "a", [BOX]),)),
+            ["label is None, not String", "score is String, not Float32"],
+        ),
+    ],
+)
+def test_schema_says_what_is_wrong(said: StageFrame, problems: list[str]) -> None:
+    assert schema_problems(TABLES["detections"], said) == problems
+    assert ask("detections", "schema", said).passed is not bool(problems)
+
+
+def test_a_long_list_of_offenders_is_cut_and_counted() -> None:
+    rows = [{**BOX, "detection_id": number, "score": 9.0} for number in range(8)]
+    result = ask("detections", "scores_are_shares", frame("detections", record("detections", "a", rows)))
+    assert result.metadata["problems"].value == 8
+    assert (result.description or "").count(";") == 4
+
+
+def test_every_check_blocks() -> None:
+    assert all(spec.blocking for check in all_checks for spec in check.check_specs)
