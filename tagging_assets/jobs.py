@@ -2,6 +2,9 @@
 
 import dagster as dg
 
+#: How many steps of all runs may be in each pool at once: models share a GPU badly, chat servers share well.
+POOL_LIMITS = {"gpu": 1, "llm": 4}
+
 #: The whole line over one batch of photos. In-process: a process per step would load every model anew.
 tag_images = dg.define_asset_job(
     "tag_images",
@@ -9,3 +12,11 @@ tag_images = dg.define_asset_job(
     executor_def=dg.in_process_executor,
     description="Tag a batch of photos: compute what is missing or stale, keep the rest.",
 )
+
+
+def set_pool_limits(instance: dg.DagsterInstance) -> None:
+    """Give the pools of an instance their limits; dagster.yaml can only state one for all of them."""
+    storage = instance.event_log_storage
+    for pool, limit in POOL_LIMITS.items():
+        if storage.get_concurrency_info(pool).slot_count != limit:
+            storage.set_concurrency_slots(pool, limit)

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from resources.photo_folder import canonical
 from tagging_assets.assets.line import costly
 from tagging_assets.commands.console import print_table
 from tagging_assets.commands.run import failures
@@ -64,7 +65,7 @@ def _because(why: Mapping[str, int]) -> str:
 def tags(session: Session, paths: Sequence[Path]) -> list[dict[str, Any]]:
     """Published tags per photo; every photo is there, with its status."""
     tools = session.toolbox
-    roots = [str(path.resolve()) for path in paths]
+    roots = [canonical(path) for path in paths]
     refs = (
         tools.manifest.known(roots)
         if roots

@@ -9,6 +9,7 @@ from typing import Any
 
 from rich.markup import escape
 
+from resources.photo_folder import canonical
 from tagging_assets.commands.console import stderr
 from tagging_assets.commands.models import ensure
 from tagging_assets.commands.session import Session
@@ -76,13 +77,13 @@ def run_paths(session: Session, paths: Sequence[Path]) -> RunReport:
         if not path.exists():
             raise SettingsError(f"{path} is not there; give a photo or a folder of photos")
     seen = session.toolbox.intake.look_until_stable(paths, patience_seconds=_PATIENCE_SECONDS)
-    refs = session.toolbox.manifest.known([str(path.resolve()) for path in paths])
+    refs = session.toolbox.manifest.known([canonical(path) for path in paths])
     batches = sorted({*seen.change.touched_batches, *(ref.batch for ref in refs if not ref.gone)})
     stale = session.line.stale_batches(batches)
     if stale:
         ensure(session.toolbox.weights, session.toolbox.models)
         session.observe_recipes()
-    runs = {batch: _run_batch(session, batch) for batch in stale}
+    runs = _run_batches(session, stale) if stale else {}
     images = {ref.image_id: ref.uri for ref in refs if not ref.gone}
     return RunReport(
         images=images,
@@ -96,21 +97,25 @@ def run_paths(session: Session, paths: Sequence[Path]) -> RunReport:
     )
 
 
-def _run_batch(session: Session, batch: str) -> str:
-    """One partition, one run, in this process: models stay warm from batch to batch."""
+def _run_batches(session: Session, batches: Sequence[str]) -> dict[str, str]:
+    """One run per batch, in this process: models stay warm from batch to batch; the run's id by batch."""
     from tagging_assets.definitions import build_defs
     from tagging_assets.partitions import image_batches
 
     definitions = build_defs(resource_overrides={"toolbox": session.toolbox})
     job = definitions.resolve_job_def("tag_images")
-    session.instance.add_dynamic_partitions(str(image_batches.name), [batch])
-    result = job.execute_in_process(
-        instance=session.instance,
-        partition_key=batch,
-        run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
-        tags={"tagging/command": "run"},
-    )
-    return result.run_id
+    session.instance.add_dynamic_partitions(str(image_batches.name), batches)
+    runs = {}
+    for batch in batches:
+        result = job.execute_in_process(
+            instance=session.instance,
+            partition_key=batch,
+            # The console is for progress and results; the events are in the Dagster instance.
+            run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+            tags={"tagging/command": "run"},
+        )
+        runs[batch] = result.run_id
+    return runs
 
 
 def _computed(session: Session, runs: dict[str, str]) -> Counter[str]:

@@ -56,9 +56,13 @@ class Session:
         """The Dagster instance of ``dagster.yaml``, in the same database."""
         import dagster as dg
 
+        from tagging_assets.jobs import set_pool_limits
+
         os.environ.update(self.environment)
         (self.settings.data_dir / "dagster").mkdir(parents=True, exist_ok=True)
-        return dg.DagsterInstance.from_config(str(PROJECT))
+        instance = dg.DagsterInstance.from_config(str(PROJECT))
+        set_pool_limits(instance)
+        return instance
 
     def observe_recipes(self) -> None:
         """Tell Dagster the content hash of each external asset that has changed since it was last told."""

@@ -37,7 +37,7 @@ def up(session: Session, port: int) -> None:
     for folder in folders:
         folder.mkdir(parents=True, exist_ok=True)
     environment = {**os.environ, **session.environment}
-    (session.settings.data_dir / "dagster").mkdir(parents=True, exist_ok=True)
+    session.instance.dispose()  # migrated, its pools limited; the processes below open their own
     ensure(session.toolbox.weights, session.toolbox.models)
     logs = session.settings.data_dir / "logs"
     logs.mkdir(parents=True, exist_ok=True)
