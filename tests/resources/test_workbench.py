@@ -102,3 +102,13 @@ def test_what_is_lost_is_forgotten_and_made_again(store):
     stage = Counting()
     assert run(store, stage).frame.rows.equals(first.frame.rows)
     assert stage.seen == ["image07"]
+
+
+@pytest.mark.parametrize(("unreadable", "calls"), [(set(), ["image00"]), ({"image00"}, ["image00", "image01"])])
+def test_copies_in_one_batch_are_computed_once(store, unreadable, calls):
+    """One copy is computed and lends its rows; what failed lends nothing."""
+    copies = [Item(f"image{number:02}", "the same") for number in range(5)]
+    stage = Counting(unreadable=unreadable)
+    result = run(store, stage, items=copies)
+    assert stage.seen == calls
+    assert result.frame.rows["image_id"].to_list() == [f"image{number:02}" for number in range(len(calls) - 1, 5)]
