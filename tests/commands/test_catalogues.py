@@ -1,0 +1,135 @@
+"""Commands that tag nothing: models, prompts, doctor, help."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.commands.command_line import REPOSITORY, Project
+
+_COMMANDS = (
+    (),
+    ("run",),
+    ("up",),
+    ("status",),
+    ("tags",),
+    ("explain",),
+    ("demo",),
+    ("doctor",),
+    ("models",),
+    ("models", "list"),
+    ("models", "pull"),
+    ("models", "verify"),
+    ("prompts",),
+    ("prompts", "list"),
+    ("prompts", "show"),
+)
+
+
+@pytest.mark.slow
+def test_every_command_has_help() -> None:
+    for command in _COMMANDS:
+        done = subprocess.run(
+            [sys.executable, "-m", "tagging_assets.cli", *command, "--help"],
+            cwd=REPOSITORY,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        assert f"{' '.join(command)} [OPTIONS]".strip() in done.stdout
+        # One with subcommands names them all, so none is missing from the list above.
+        listed = {line.split()[1] for line in done.stdout.partition("Commands")[2].splitlines() if _row(line)}
+        assert {(*command, name) for name in listed} <= set(_COMMANDS)
+
+
+def _row(line: str) -> bool:
+    return re.match(r"│ [a-z]", line) is not None
+
+
+def test_models_list_tells_task_licence_revision_and_state(project: Project) -> None:
+    done = project.run("models", "list", "--json")
+    assert done.code == 0, done.err
+    told = done.json
+    assert {one["state"] for one in told} == {"ready"}
+    served = [task for one in told for task in one["serves"]]
+    assert len(served) == len(set(served))
+    assert {"person_detection", "pose", "face", "tagging", "zero_shot", "chat"} <= set(served)
+    for one in told:
+        assert one["licence"]
+        assert re.fullmatch(r"[0-9a-f]{64}(\+[0-9a-f]{64})*", one["revision"])
+        assert all(Path(file["path"]).is_file() for file in one["files"])
+
+
+def test_models_verify_finds_what_was_changed_behind_its_back(project: Project, damaged_weights: Path) -> None:
+    done = project.run("models", "verify", "--json", more={"TAGGING_WEIGHTS": str(damaged_weights)})
+    assert done.code == 2
+    states = {one["model"]: one["state"] for one in done.json}
+    assert {name for name, state in states.items() if state == "damaged"} == {"person-yolov8s"}
+    assert {state for name, state in states.items() if name != "person-yolov8s"} == {"ready"}
+    assert project.run("models", "verify").code == 0
+
+
+def test_prompts_and_label_sets_are_listed_and_shown(project: Project) -> None:
+    told = {one["name"]: one for one in project.run("prompts", "list", "--json").json}
+    assert told["select"]["kind"] == "prompt"
+    assert told["objects"]["kind"] == "label set"
+    assert all(re.fullmatch(r"[0-9a-f]{64}", one["hash"]) for one in told.values())
+    shown = project.run("prompts", "show", "select", "--json").json
+    assert shown == {**told["select"], "path": shown["path"], "text": shown["text"]}
+    assert shown["text"] == Path(shown["path"]).read_text(encoding="utf-8")
+    read = project.run("prompts", "show", "objects")
+    assert told["objects"]["hash"] in read.out
+    assert "- " in read.out
+
+
+def test_doctor_finds_nothing_wrong(project: Project) -> None:
+    done = project.run("doctor", "--json")
+    assert done.code == 0, done.out
+    checks = {one["check"]: one for one in done.json}
+    assert all(one["ok"] and one["says"] for one in checks.values())
+    assert {"settings", "disk", "label sets", "prompt", "chat model", "weights", "database"} <= set(checks)
+
+
+def test_doctor_stops_at_settings_that_cannot_be_read(project: Project) -> None:
+    done = Project(project.folder, "rules:\n  keep_abve: 0.4\n").run("doctor", "--json")
+    assert done.code == 2
+    (found,) = done.json
+    assert (found["check"], found["ok"]) == ("settings", False)
+    assert "rules.keep_abve: no such setting; did you mean keep_above?" in found["says"]
+
+
+_BROKEN = """
+label_sets: [objects, nothing]
+llm:
+  prompt: nothing
+  base_url: https://llm.example.com/v1
+"""
+
+
+@pytest.mark.slow
+def test_doctor_names_everything_that_is_wrong_at_once(project: Project) -> None:
+    broken = Project(project.folder, _BROKEN)
+    environment = {
+        "TAGGING_WEIGHTS": str(project.folder / "empty"),
+        "TAGGING_DATABASE_URL": "mysql://me:secret@127.0.0.1/tags",
+    }
+    done = broken.run("doctor", "--json", more=environment)
+    assert done.code == 2
+    bad = {one["check"]: one["says"] for one in done.json if not one["ok"]}
+    assert all("\n" not in says for says in bad.values())
+    expected = {
+        "label sets": "nothing",
+        "prompt": "nothing",
+        # would send what photos show to somebody else
+        "chat model": "privacy is local",
+        # an empty folder and no network: the first run would fail
+        "weights": "tagging models pull",
+        "database": "postgresql://",
+    }
+    assert set(bad) == set(expected)
+    for check, says in expected.items():
+        assert says in bad[check]
