@@ -5,7 +5,7 @@ A tag that is decided no longer, or whose photo is gone, is withdrawn: the row s
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -54,21 +54,8 @@ class Publisher:
             gone: images whose file is no more.
             now: aware UTC.
         """
-        wanted = {
-            (record.image_id, row["tag"]): _row(batch, record, row, now) for record in decided for row in record.rows
-        }
-        settled = {record.image_id for record in decided} | set(gone)
         with self._engine.begin() as connection:
-            standing = {
-                (row["image_id"], row["tag"]): row
-                for row in connection.execute(sa.select(published_tag).where(published_tag.c.batch == batch)).mappings()
-            }
-            written = [row for key, row in wanted.items() if _differs(standing.get(key), row)]
-            withdrawn = [
-                key
-                for key, row in standing.items()
-                if row["withdrawn_at"] is None and key not in wanted and key[0] in settled
-            ]
+            written, withdrawn = _changes(connection, batch, decided, gone, now)
             for start in range(0, len(written), _CHUNK):
                 connection.execute(_upsert(written[start : start + _CHUNK]))
             if withdrawn:
@@ -81,15 +68,10 @@ class Publisher:
 
     def is_current(self, batch: str, decided: Sequence[ImageRecord], gone: Sequence[str]) -> bool:
         """Whether publishing now would change nothing; reads only."""
-        wanted = {(record.image_id, row["tag"]): row for record in decided for row in record.rows}
-        settled = {record.image_id for record in decided} | set(gone)
-        chosen = sa.select(published_tag).where(published_tag.c.batch == batch, published_tag.c.withdrawn_at.is_(None))
         with self._engine.connect() as connection:
-            standing = {(row["image_id"], row["tag"]): row for row in connection.execute(chosen).mappings()}
-        recipes = {record.image_id: record.recipe for record in decided}
-        return all(key in wanted or key[0] not in settled for key in standing) and all(
-            not _differs(standing.get(key), {**row, "recipe": recipes[key[0]]}) for key, row in wanted.items()
-        )
+            # Nothing is written, so the time that rows would carry does not matter.
+            written, withdrawn = _changes(connection, batch, decided, gone, datetime.min.replace(tzinfo=UTC))
+        return not (written or withdrawn)
 
     def tags(self, image_ids: Sequence[str] | None = None) -> list[dict[str, Any]]:
         """Live tags with the uri of their photo, best first; of all photos by default."""
@@ -103,6 +85,21 @@ class Publisher:
             chosen = chosen.where(published_tag.c.image_id.in_(image_ids))
         with self._engine.connect() as connection:
             return [dict(row) for row in connection.execute(chosen).mappings()]
+
+
+def _changes(
+    connection: sa.Connection, batch: str, decided: Sequence[ImageRecord], gone: Sequence[str], now: datetime
+) -> tuple[list[dict[str, Any]], list[tuple[str, str]]]:
+    """Rows that publishing would write, and the (image_id, tag) of those that it would withdraw."""
+    wanted = {(record.image_id, row["tag"]): _row(batch, record, row, now) for record in decided for row in record.rows}
+    settled = {record.image_id for record in decided} | set(gone)
+    chosen = sa.select(published_tag).where(published_tag.c.batch == batch)
+    standing = {(row["image_id"], row["tag"]): row for row in connection.execute(chosen).mappings()}
+    written = [row for key, row in wanted.items() if _differs(standing.get(key), row)]
+    withdrawn = [
+        key for key, row in standing.items() if row["withdrawn_at"] is None and key not in wanted and key[0] in settled
+    ]
+    return written, withdrawn
 
 
 def _row(batch: str, record: ImageRecord, row: Mapping[str, Any], now: datetime) -> dict[str, Any]:

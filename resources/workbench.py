@@ -127,10 +127,11 @@ class Workbench:
         recipe: Recipe,
         frames: Mapping[str, StageFrame],
         items: Sequence[Item] | None = None,
+        previous: StageFrame | None = None,
     ) -> Plan:
-        """What running the stage would do now; reads, computes nothing."""
+        """What running the stage would do now; reads (the partition too, unless it is given), computes nothing."""
         stage = STAGES[stage_name]
-        previous = self.store.read(stage_name, partition)
+        previous = self.store.read(stage_name, partition) if previous is None else previous
         wanted = items_from(stage.needs, frames, stage.anchor) if items is None else items
         first = plan(recipe.hash, wanted, previous, shared=stage.shared)
         if not (stage.shared and first.compute):
@@ -163,8 +164,8 @@ class Workbench:
             TaggingError: what stops the run; what was computed until then is stored.
         """
         with self.lock(f"{stage_name}/{partition}"):
-            todo = self.plan(stage_name, partition, recipe, frames, items)
             previous = self.store.read(stage_name, partition)
+            todo = self.plan(stage_name, partition, recipe, frames, items, previous)
             images = list(todo.why)
             standing = list(todo.keep)
             started = saved = time.monotonic()

@@ -65,7 +65,7 @@ class Line:
 
     def _plan(self, name: str, batch: str, frames: Mapping[str, StageFrame]) -> Plan:
         items = image_items(self.manifest.images(batch)) if name == "images" else None
-        return self.bench.plan(name, batch, self.recipes[name], frames, items)
+        return self.bench.plan(name, batch, self.recipes[name], frames, items, frames[name])
 
 
 def costly(reasons: Mapping[Why, int]) -> int:
