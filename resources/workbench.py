@@ -4,7 +4,7 @@ What does not belong here: what a stage computes (its asset module) and what is 
 """
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
@@ -98,6 +98,24 @@ def attempt(function: Callable[[Item], T], item: Item) -> T | TaggingError:
         return function(item)
     except (ImageError, LlmUnavailable, LlmNoAnswer) as error:
         return error
+
+
+def together(
+    items: Sequence[Item], load: Callable[[Item], T], work: Callable[[Sequence[T]], Iterable[Sequence[Row]]]
+) -> list[Outcome]:
+    """Load each image, then work on all that loaded at once, as models like it.
+
+    Args:
+        items: the chunk.
+        load: gets one image ready; its own errors stay its own.
+        work: rows of each loaded image, in their order.
+
+    Raises:
+        TaggingError: as :func:`attempt`, and what ``work`` raises.
+    """
+    loaded = [attempt(load, item) for item in items]
+    rows = iter(work([one for one in loaded if not isinstance(one, TaggingError)]))
+    return [one if isinstance(one, TaggingError) else next(rows) for one in loaded]
 
 
 @dataclass(frozen=True)

@@ -7,13 +7,12 @@ import dagster as dg
 
 from resources.gallery import Gallery
 from resources.proxy_store import ProxyStore
-from resources.workbench import Outcome, Workbench, attempt
+from resources.workbench import Outcome, Workbench, together
 from tagging_assets.assets.pictures import contact_sheet, histogram
 from tagging_assets.assets.stage import run_stage, stage_asset
-from tagging_assets.domain.errors import TaggingError
-from tagging_assets.domain.frames import StageFrame
+from tagging_assets.domain.frames import Row, StageFrame
 from tagging_assets.domain.freshness import Item
-from tagging_assets.domain.models import Detector
+from tagging_assets.domain.models import Detection, Detector
 from tagging_assets.domain.stages import Recipes
 
 
@@ -42,19 +41,20 @@ def detections(
 
 def detect(items: Sequence[Item], *, detector: Detector, proxy_files: ProxyStore) -> list[Outcome]:
     """Boxes of a chunk of images, best first; a proxy that is gone is that image's own error."""
-    loaded = [attempt(lambda item: proxy_files.load(item.row("proxies")["path"]), item) for item in items]
-    found = iter(detector.detect([image for image in loaded if not isinstance(image, TaggingError)]))
+    return together(
+        items,
+        lambda item: proxy_files.load(item.row("proxies")["path"]),
+        lambda images: map(_rows, detector.detect(images)),
+    )
+
+
+def _rows(boxes: Sequence[Detection]) -> list[Row]:
     return [
-        image
-        if isinstance(image, TaggingError)
-        else [
-            {
-                "detection_id": number,
-                "label": box.label,
-                **dict(zip(("x0", "y0", "x1", "y1"), box.box_xyxy, strict=True)),
-                "score": box.score,
-            }
-            for number, box in enumerate(next(found))
-        ]
-        for image in loaded
+        {
+            "detection_id": number,
+            "label": box.label,
+            **dict(zip(("x0", "y0", "x1", "y1"), box.box_xyxy, strict=True)),
+            "score": box.score,
+        }
+        for number, box in enumerate(boxes)
     ]

@@ -7,9 +7,8 @@ import dagster as dg
 import numpy as np
 
 from resources.proxy_store import ProxyStore
-from resources.workbench import Outcome, Workbench, attempt
+from resources.workbench import Outcome, Workbench, together
 from tagging_assets.assets.stage import run_stage, stage_asset
-from tagging_assets.domain.errors import TaggingError
 from tagging_assets.domain.frames import Row, StageFrame
 from tagging_assets.domain.freshness import Item
 from tagging_assets.domain.geometry import crop_xyxy
@@ -43,10 +42,12 @@ def embeddings(
 
 def embed(items: Sequence[Item], *, encoder: ImageEncoder, proxy_files: ProxyStore, people: bool) -> list[Outcome]:
     """Rows of a chunk of photos; all their views go through the encoder together."""
-    found = [attempt(partial(photo_views, proxy_files=proxy_files, people=people), item) for item in items]
-    pixels = [view[2] for one in found if not isinstance(one, TaggingError) for view in one]
-    vectors = iter(encoder.encode(pixels))
-    return [one if isinstance(one, TaggingError) else [_row(view, next(vectors)) for view in one] for one in found]
+
+    def encode(photos: Sequence[list[View]]) -> list[list[Row]]:
+        vectors = iter(encoder.encode([pixels for views_of_one in photos for _, _, pixels in views_of_one]))
+        return [[_row(view, next(vectors)) for view in views_of_one] for views_of_one in photos]
+
+    return together(items, partial(photo_views, proxy_files=proxy_files, people=people), encode)
 
 
 def photo_views(item: Item, *, proxy_files: ProxyStore, people: bool) -> list[View]:

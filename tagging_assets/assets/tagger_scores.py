@@ -6,13 +6,12 @@ from functools import partial
 import dagster as dg
 
 from resources.proxy_store import ProxyStore
-from resources.workbench import Outcome, Workbench, attempt
+from resources.workbench import Outcome, Workbench, together
 from tagging_assets.assets.pictures import histogram
 from tagging_assets.assets.stage import run_stage, stage_asset
-from tagging_assets.domain.errors import TaggingError
-from tagging_assets.domain.frames import StageFrame
+from tagging_assets.domain.frames import Row, StageFrame
 from tagging_assets.domain.freshness import Item
-from tagging_assets.domain.models import Tagger
+from tagging_assets.domain.models import LabelScore, Tagger
 from tagging_assets.domain.policy import refused
 from tagging_assets.domain.stages import Recipes
 
@@ -34,15 +33,16 @@ def tagger_scores(
 
 def tag(items: Sequence[Item], *, tagger: Tagger, proxy_files: ProxyStore) -> list[Outcome]:
     """Scores of a chunk of photos; labels that the policy forbids are not even stored."""
-    loaded = [attempt(lambda item: proxy_files.load(item.row("proxies")["path"]), item) for item in items]
-    scores = iter(tagger.tag([image for image in loaded if not isinstance(image, TaggingError)]))
+    return together(
+        items,
+        lambda item: proxy_files.load(item.row("proxies")["path"]),
+        lambda images: map(_rows, tagger.tag(images)),
+    )
+
+
+def _rows(scores: Sequence[LabelScore]) -> list[Row]:
     return [
-        image
-        if isinstance(image, TaggingError)
-        else [
-            {"label": one.label, "category": one.category, "score": one.score}
-            for one in next(scores)
-            if refused(one.label) is None
-        ]
-        for image in loaded
+        {"label": one.label, "category": one.category, "score": one.score}
+        for one in scores
+        if refused(one.label) is None
     ]
