@@ -4,9 +4,11 @@ The embedded server is a real PostgreSQL that lives in the data folder, listens 
 by all processes that open the folder and stops with the last. Dagster keeps its tables in the same database.
 """
 
+import subprocess
 import warnings
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +16,10 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
 from resources.tables import recipe as recipe_table
+from resources.tables import source_text
 from tagging_assets.domain.errors import DatabaseUnavailable
 from tagging_assets.domain.freshness import Recipe
+from tagging_assets.domain.text_differences import SourceText
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _NAME = "tagging"
@@ -66,7 +70,7 @@ class Database:
                 server = get_server(folder)
             _forget_the_dead(server)
             uri = sa.make_url(server.get_uri())
-        except (OSError, RuntimeError, AssertionError, ValueError) as error:
+        except (OSError, RuntimeError, AssertionError, ValueError, subprocess.SubprocessError) as error:
             line = (str(error).strip().splitlines() or [type(error).__name__])[0]
             raise DatabaseUnavailable(
                 f"the embedded Postgres in {folder} does not start ({line}); see {folder / 'log'}, "
@@ -108,11 +112,35 @@ class Database:
                 connection.execute(sa.select(sa.func.pg_advisory_unlock(key)))
                 connection.commit()
 
+    def is_held(self, name: str) -> bool:
+        """Whether somebody holds the lock of that name now."""
+        key = sa.func.hashtextextended(name, 0)
+        with self.engine.connect() as connection:
+            free = connection.execute(sa.select(sa.func.pg_try_advisory_lock(key))).scalar_one()
+            if free:
+                connection.execute(sa.select(sa.func.pg_advisory_unlock(key)))
+            connection.commit()
+        return not free
+
     def keep_recipe(self, recipe: Recipe) -> None:
         """Remember what a recipe hash stands for."""
         row = {"hash": recipe.hash, "stage": recipe.stage, "body": recipe.body, "first_seen": sa.func.now()}
         with self.engine.begin() as connection:
             connection.execute(insert(recipe_table).values(row).on_conflict_do_nothing())
+
+    def keep_texts(self, texts: Mapping[str, SourceText]) -> None:
+        """Remember the texts that recipes name by hash."""
+        rows = [{"hash": key, **asdict(one), "first_seen": sa.func.now()} for key, one in sorted(texts.items())]
+        if rows:
+            with self.engine.begin() as connection:
+                connection.execute(insert(source_text).values(rows).on_conflict_do_nothing())
+
+    def texts(self, names: Collection[str]) -> dict[str, SourceText]:
+        """Every text of these names that was ever in use, by hash."""
+        columns = source_text.c
+        chosen = sa.select(columns.hash, columns.kind, columns.name, columns.text).where(columns.name.in_(names))
+        with self.engine.connect() as connection:
+            return {key: SourceText(kind, name, text) for key, kind, name, text in connection.execute(chosen)}
 
     def recipes(self, hashes: set[str]) -> dict[str, dict[str, Any]]:
         """Bodies of recipes by hash; unknown hashes are left out."""

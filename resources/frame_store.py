@@ -30,6 +30,10 @@ class FrameStore:
         """Where a partition lives."""
         return self.root / stage / f"{partition}.parquet"
 
+    def exists(self, stage: str, partition: str) -> bool:
+        """Whether a partition was ever written, and is still there."""
+        return self.path(stage, partition).exists()
+
     def read(self, stage: str, partition: str) -> StageFrame:
         """What a partition holds; an empty frame where it was never written.
 

@@ -148,6 +148,19 @@ class Ledger:
         with _translated(), self._engine.connect() as connection:
             return [Spent(*row) for row in connection.execute(query)]
 
+    def mean_cost(self, provider: str, model: str) -> float | None:
+        """US dollars of a call of a model on average; ``None`` where no call has a known price.
+
+        Raises:
+            DatabaseUnavailable: Postgres does not answer.
+        """
+        query = sa.select(sa.func.avg(llm_call.c.cost_usd)).where(
+            llm_call.c.provider == provider, llm_call.c.model == model
+        )
+        with _translated(), self._engine.connect() as connection:
+            mean = connection.execute(query).scalar_one()
+        return None if mean is None else float(mean)
+
     def outcomes(self) -> dict[str, int]:
         """How many calls had which outcome.
 

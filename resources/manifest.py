@@ -9,16 +9,20 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from urllib.parse import quote
 
 import sqlalchemy as sa
 
-from resources.manifest_rows import SELECT, chunks, guard, refs, rows_of, write_result
+from resources import batch_sums
+from resources.folder_book import FolderBook
+from resources.manifest_rows import SELECT, array, chunks, guard, refs, rows_of, write_result
+from resources.places import at_or_below, names_of
+from resources.tables import batch as batch_table
 from resources.tables import image as table
 from tagging_assets.domain.identity import BATCH_SIZE, ImageRef, uri_of
 from tagging_assets.domain.scan import ScanResult
+from tagging_assets.domain.staleness import BatchSum
 
-__all__ = ["ImageRef", "Manifest", "ManifestChange"]
+__all__ = ["BatchSum", "ImageRef", "Manifest", "ManifestChange"]
 
 #: Key of the advisory lock that lets one process at a time change the manifest.
 _LOCK = 0x7461_6767_696E_67
@@ -52,23 +56,80 @@ class Manifest:
         """Take an engine of a database that has the tables of ``resources/tables.py``."""
         self._engine = engine
 
+    @property
+    def folder_book(self) -> FolderBook:
+        """The watched folders as they were at the last look, in the same database."""
+        return FolderBook(self._engine)
+
     def known(self, roots: Sequence[str] | None = None) -> list[ImageRef]:
-        """Every image at or below the roots, gone and buried ones included.
+        """Every image at or below the roots, gone ones included.
+
+        Lost images whose place is another's now (``identity.buried_uri``) are in no place; they are found by
+        :meth:`with_hashes`, and among all images.
 
         Args:
             roots: absolute paths, as ``Listing.roots`` has them; None for all images.
         """
         query = SELECT
         if roots is not None:
-            query = query.where(sa.or_(sa.false(), *(_below(root) for root in roots), table.c.uri.like("gone:%")))
+            below = (at_or_below(table.c.folder, root) for root in roots)
+            named = table.c.uri.in_(array([uri_of(root) for root in roots]))
+            query = query.where(sa.or_(named, *below))
         return self._refs(query)
+
+    def in_folders(self, folders: Collection[str], files: Collection[str] = ()) -> list[ImageRef]:
+        """Every image in these very folders (not below them) or at the places of these files, gone ones included.
+
+        Args:
+            folders: absolute paths.
+            files: absolute paths.
+        """
+        found = {
+            ref.image_id: ref
+            for column, names in (
+                (table.c.folder, [name for folder in folders for name in names_of(folder)]),
+                (table.c.uri, [uri_of(file) for file in files]),
+            )
+            for chunk in chunks(names)
+            for ref in self._refs(SELECT.where(column.in_(array(chunk))))
+        }
+        return list(found.values())
+
+    def standing(self, folders: Collection[str], *, seen_before_ns: int | None, limit: int) -> list[ImageRef]:
+        """Images in these very folders that are not gone, at most so many.
+
+        Args:
+            folders: absolute paths.
+            seen_before_ns: only those first seen before this, nanoseconds since the epoch; None for all.
+            limit: how many at most.
+        """
+        query = SELECT.where(table.c.gone_at.is_(None)).limit(limit)
+        if seen_before_ns is not None:
+            query = query.where(table.c.first_seen <= datetime.fromtimestamp(seen_before_ns // 1000 / 1e6 + 1, UTC))
+        found: list[ImageRef] = []
+        for chunk in chunks([name for folder in folders for name in names_of(folder)]):
+            found += self._refs(query.where(table.c.folder.in_(array(chunk))))
+            if len(found) >= limit:
+                break
+        return found[:limit]
+
+    def inhabited(self, folders: Collection[str]) -> set[str]:
+        """Those of these very folders (absolute paths) that hold an image that is not gone."""
+        by_name = {name: folder for folder in folders for name in names_of(folder)}
+        found: set[str] = set()
+        with guard(), self._engine.connect() as connection:
+            for chunk in chunks(sorted(by_name)):
+                names = rows_of({"value": sa.Text}, [(name,) for name in chunk])
+                there = sa.exists().where(table.c.folder == names.c.value, table.c.gone_at.is_(None))
+                found.update(by_name[name] for name in connection.scalars(sa.select(names.c.value).where(there)))
+        return found
 
     def with_hashes(self, hashes: Collection[str]) -> list[ImageRef]:
         """Every image with one of these content hashes, wherever it is."""
         return [
             ref
             for chunk in chunks(sorted(set(hashes)))
-            for ref in self._refs(SELECT.where(table.c.content_hash.in_(chunk)))
+            for ref in self._refs(SELECT.where(table.c.content_hash.in_(array(chunk))))
         ]
 
     def images(self, batch: str) -> list[ImageRef]:
@@ -78,7 +139,19 @@ class Manifest:
     def batches(self) -> list[str]:
         """The names of all batches, oldest first."""
         with guard(), self._engine.connect() as connection:
-            return list(connection.scalars(sa.select(table.c.batch).distinct().order_by(table.c.batch)))
+            return list(connection.scalars(sa.select(batch_table.c.batch).order_by(batch_table.c.batch)))
+
+    def batch_sums(self, batches: Collection[str] | None = None) -> list[BatchSum]:
+        """Batches, summed up, oldest first: those of the given names that there are, all by default."""
+        query = batch_sums.SELECT.order_by(batch_table.c.batch)
+        if batches is not None:
+            query = query.where(batch_table.c.batch.in_(array(sorted(set(batches)))))
+        with guard(), self._engine.connect() as connection:
+            return batch_sums.sums(connection, query)
+
+    def batch(self, name: str) -> BatchSum | None:
+        """One batch, summed up; None where there is none of that name."""
+        return next(iter(self.batch_sums([name])), None)
 
     def apply(self, result: ScanResult, *, batch_size: int = BATCH_SIZE, now: datetime | None = None) -> ManifestChange:
         """Write down what a scan found, in one transaction.
@@ -158,10 +231,3 @@ class Manifest:
     def _refs(self, query: sa.Select[tuple[object, ...]]) -> list[ImageRef]:
         with guard(), self._engine.connect() as connection:
             return refs(connection, query)
-
-
-def _below(root: str) -> sa.ColumnElement[bool]:
-    """Whether a URI is the root's, or of a file below it; undecodable names are escaped (``identity.uri_of``)."""
-    stem = root.rstrip("/\\")
-    prefixes = [stem + "/", stem + "\\", "file://" + quote(stem, safe="/", errors="surrogateescape") + "/"]
-    return sa.or_(table.c.uri == uri_of(root), *(sa.func.starts_with(table.c.uri, prefix) for prefix in prefixes))

@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
+from resources.batch_sums import add_up, newest_batch
 from resources.tables import image as table
 from tagging_assets.domain.errors import DatabaseUnavailable, StorageError
 from tagging_assets.domain.identity import ImageRef, assign_batches, buried_uri
@@ -68,7 +69,7 @@ def guard() -> Iterator[None]:
 def refs(connection: sa.Connection, query: sa.Select[Any]) -> list[ImageRef]:
     """The images a query over :data:`SELECT` gives."""
     return [
-        ImageRef(**{**row, "first_seen_ns": _nanoseconds(row["first_seen_ns"])})
+        ImageRef(**{**row, "first_seen_ns": nanoseconds(row["first_seen_ns"])})
         for row in connection.execute(query).mappings()
     ]
 
@@ -93,18 +94,26 @@ def write_result(connection: sa.Connection, result: ScanResult, batch_size: int,
     """Write a scan's result; the caller holds the manifest's lock and the transaction."""
     by_id, by_uri = _current(connection, result)
     valid = still_valid(result, by_id, by_uri)
-    newest, held = _newest_batch(connection)
+    newest, held = newest_batch(connection)
     batches = assign_batches(len(valid.new), newest=newest, held=held, batch_size=batch_size)
     _mark_gone(connection, valid.gone, now)
     _vacate(connection, valid.moved, by_uri)
     _update(connection, _touching(valid), {"changed_at": now})
     _update(connection, valid.retimed, {})
     _insert(connection, valid.new, batches, now)
-    touched = {change.image.batch for change in _touching(valid)} | {image.batch for image in valid.gone}
+    touched = {change.image.batch for change in _touching(valid)} | {image.batch for image in valid.gone} | set(batches)
+    add_up(
+        connection,
+        touched,
+        came=batches,
+        went=(image.batch for image in valid.gone if not image.gone),
+        returned=(change.image.batch for change in _touching(valid) if change.image.gone),
+        now=now,
+    )
     kinds = ("new", "changed", "moved", "gone", "metadata_only", "retimed", "restored")
     return Written(
         new_batches=tuple(sorted({batch for batch in batches if batch > (newest or "")})),
-        touched_batches=tuple(sorted(touched | set(batches))),
+        touched_batches=tuple(sorted(touched)),
         counts=dict(+Counter({kind: len(getattr(valid, kind)) for kind in kinds})),
     )
 
@@ -148,7 +157,7 @@ def still_valid(result: ScanResult, by_id: Mapping[str, ImageRef], by_uri: Mappi
     )
 
 
-def _nanoseconds(moment: datetime) -> int:
+def nanoseconds(moment: datetime) -> int:
     """Since the epoch, exact to the microsecond."""
     since = moment - datetime(1970, 1, 1, tzinfo=UTC)
     return ((since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds) * 1_000
@@ -167,29 +176,22 @@ def _current(connection: sa.Connection, result: ScanResult) -> tuple[dict[str, I
     by_id = {
         ref.image_id: ref
         for chunk in chunks(ids)
-        for ref in refs(connection, SELECT.where(table.c.image_id.in_(_array(chunk))))
+        for ref in refs(connection, SELECT.where(table.c.image_id.in_(array(chunk))))
     }
     by_uri = {
-        ref.uri: ref for chunk in chunks(uris) for ref in refs(connection, SELECT.where(table.c.uri.in_(_array(chunk))))
+        ref.uri: ref for chunk in chunks(uris) for ref in refs(connection, SELECT.where(table.c.uri.in_(array(chunk))))
     }
     return by_id, by_uri
 
 
-def _array(values: Sequence[str]) -> sa.Select[Any]:
+def array(values: Sequence[str]) -> sa.Select[Any]:
+    """Values to be looked for, as one array however many there are."""
     return sa.select(rows_of({"value": sa.Text}, [(value,) for value in values]).c.value)
-
-
-def _newest_batch(connection: sa.Connection) -> tuple[str | None, int]:
-    newest = connection.scalar(sa.select(sa.func.max(table.c.batch)))
-    if newest is None:
-        return None, 0
-    held = connection.scalar(sa.select(sa.func.count()).where(table.c.batch == newest))
-    return newest, held or 0
 
 
 def _mark_gone(connection: sa.Connection, images: Sequence[ImageRef], now: datetime) -> None:
     for chunk in chunks(images):
-        ids = _array([image.image_id for image in chunk])
+        ids = array([image.image_id for image in chunk])
         connection.execute(sa.update(table).values(gone_at=now, changed_at=now).where(table.c.image_id.in_(ids)))
 
 

@@ -4,24 +4,22 @@ import contextlib
 import hashlib
 import os
 import stat
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from resources.decoding import MAX_MEGAPIXELS, read_header
 from tagging_assets.domain.captions import MAX_SIDECAR_BYTES, choose_caption, sidecar_names
+from tagging_assets.domain.folders import is_skipped
 from tagging_assets.domain.identity import ImageRef, path_of, uri_of
 from tagging_assets.domain.images import image_row, is_photo_name
 from tagging_assets.domain.scan import Listing, SeenFile
 
-#: Folders that hold no photos of anybody: thumbnails and rubbish of NAS boxes, Windows and macOS. (Those with a
-#: dot in front are skipped as hidden.)
-SKIPPED_FOLDERS = frozenset(
-    {"@eadir", "#recycle", "#snapshot", "$recycle.bin", "system volume information", "lost+found", "__macosx"}
-)
-
 _SIDECARS = (".txt", ".json", ".xmp")
 _CACHE_TAG = b"Signature: 8a477f597d28d172789f06886806bc55"
+#: Files handed to each hashing thread between two looks at the clock.
+_AT_ONCE = 8
 _Folder = tuple[int, int]
 
 
@@ -35,10 +33,12 @@ def walk(roots: Sequence[str | os.PathLike[str]]) -> Listing:
     Args:
         roots: folders or files; relative ones are relative to the working directory.
     """
-    walker = _Walker()
+    walk = FolderWalk()
     for root in roots:
-        walker.add_root(os.fspath(root))
-    return walker.listing()
+        walk.add_root(os.fspath(root))
+    while walk.step():
+        pass
+    return walk.listing()
 
 
 def canonical(path: str | os.PathLike[str]) -> str:
@@ -52,22 +52,39 @@ def canonical(path: str | os.PathLike[str]) -> str:
     return str(place.parent.resolve() / place.name) if place.name not in {"", ".."} else str(full)
 
 
-class _Walker:
-    """One walk over all roots."""
+class FolderWalk:
+    """One walk, folder by folder.
+
+    Attributes:
+        roots: what was asked for, by its canonical path.
+        files: photos found, by URI.
+        folders: folders listed, to their modification time in nanoseconds, read before.
+        subfolders: the sub-folders that each listed folder names.
+        owners: the path by which each folder is known, by device and inode.
+        displaced: paths of folders that are known by another path now, mostly because they became links.
+        unreadable: folder or file to the reason why it could not be looked at.
+        pending: folders to be listed.
+        linked: links to folders, which wait until all real ones are through: a photo is listed by its real path.
+        known: folders that are looked at on their own account, and are not followed from the one above.
+    """
 
     def __init__(self) -> None:
+        self.known: Container[str] = frozenset()
         self.roots: list[str] = []
         self.files: dict[str, SeenFile] = {}
+        self.folders: dict[str, int] = {}
+        self.subfolders: dict[str, frozenset[str]] = {}
+        self.owners: dict[_Folder, str] = {}
+        self.displaced: set[str] = set()
         self.unreadable: dict[str, str] = {}
         self.vanished: list[str] = []
         self.empty: dict[str, int] = {}
         self.ignored: list[str] = []
-        self.visited: set[_Folder] = set()
         self.pending: list[str] = []
-        # Linked folders wait until all real ones are through, so that a photo is listed by its real path.
         self.linked: list[str] = []
 
     def add_root(self, given: str) -> None:
+        """Take a folder or file that is to be looked at."""
         root = canonical(given)
         if root in self.roots:
             return
@@ -80,16 +97,22 @@ class _Walker:
             if not Path(folder).is_dir():
                 self.vanished.append(folder)
         except OSError as error:
-            self.unreadable[root] = _reason(error)
+            self.unreadable[root] = reason_of(error)
         else:
             if stat.S_ISDIR(status.st_mode):
                 self.pending.append(root)
             else:
                 self._add_single(Path(root), status)
 
+    def step(self) -> bool:
+        """List the next folder that waits; False if there is none."""
+        if not self.pending and not self.linked:
+            return False
+        self.visit(self.pending.pop() if self.pending else self.linked.pop(0))
+        return True
+
     def listing(self) -> Listing:
-        while self.pending or self.linked:
-            self._visit(self.pending.pop() if self.pending else self.linked.pop(0))
+        """What was found so far."""
         return Listing(
             roots=tuple(self.roots),
             files=tuple(sorted(self.files.values(), key=lambda file: file.uri)),
@@ -97,7 +120,36 @@ class _Walker:
             vanished=tuple(self.vanished),
             empty=self.empty,
             ignored=tuple(sorted(self.ignored)),
+            folders=self.folders,
         )
+
+    def visit(self, folder: str) -> None:
+        """List one folder, unless it was listed or is known by another path."""
+        try:
+            status = Path(folder).stat()
+            if folder in self.folders or not self.owns(folder, (status.st_dev, status.st_ino)):
+                return
+            with os.scandir(folder) as found:
+                entries = sorted(found, key=lambda entry: entry.name)
+        except OSError as error:
+            self.unreadable[folder] = reason_of(error)
+            return
+        self.folders[folder] = status.st_mtime_ns
+        if not entries:
+            self.empty[folder] = status.st_mtime_ns
+        self.subfolders[folder] = frozenset()
+        if folder not in self.roots and _is_cache(folder, entries):
+            return
+        sidecars = {entry.name.lower(): entry for entry in entries if entry.name.lower().endswith(_SIDECARS)}
+        self.subfolders[folder] = frozenset(entry.path for entry in entries if self._take(entry, sidecars))
+
+    def owns(self, folder: str, inode: _Folder) -> bool:
+        """Whether a folder is known by this path: its real one, or else the first that led to it."""
+        owner = self.owners.setdefault(inode, folder)
+        if owner != folder and os.path.realpath(owner) == folder:
+            self.displaced.add(owner)
+            self.owners[inode] = owner = folder
+        return owner == folder
 
     def _add_single(self, path: Path, status: os.stat_result) -> None:
         # A file that was named is taken whatever its name; if it is no photo, decoding it says so.
@@ -107,40 +159,28 @@ class _Walker:
                 newest = max(newest, path.with_name(name).stat().st_mtime_ns)
         self._add(str(path), status, newest)
 
-    def _visit(self, folder: str) -> None:
-        try:
-            status = Path(folder).stat()
-            if (status.st_dev, status.st_ino) in self.visited:
-                return
-            self.visited.add((status.st_dev, status.st_ino))
-            with os.scandir(folder) as found:
-                entries = sorted(found, key=lambda entry: entry.name)
-        except OSError as error:
-            self.unreadable[folder] = _reason(error)
-            return
-        if not entries:
-            self.empty[folder] = status.st_mtime_ns
-        if folder not in self.roots and _is_cache(folder, entries):
-            return
-        sidecars = {entry.name.lower(): entry for entry in entries if entry.name.lower().endswith(_SIDECARS)}
-        for entry in entries:
-            self._take(entry, sidecars)
-
-    def _take(self, entry: os.DirEntry[str], sidecars: Mapping[str, os.DirEntry[str]]) -> None:
+    def _take(self, entry: os.DirEntry[str], sidecars: Mapping[str, os.DirEntry[str]]) -> bool:
+        """Take one entry of a folder; whether it is a folder to look into."""
         if entry.name.startswith("."):
-            return
+            return False
         try:
             if entry.is_dir():
-                if entry.name.lower() not in SKIPPED_FOLDERS:
+                if is_skipped(entry.name):
+                    return False
+                if entry.path not in self.known:
                     (self.linked if entry.is_symlink() else self.pending).append(entry.path)
-            elif is_photo_name(entry.name):
+                return True
+            if is_photo_name(entry.name):
                 status = entry.stat()
                 if stat.S_ISREG(status.st_mode):
                     self._add(entry.path, status, _newest_sidecar(entry.name, sidecars))
             elif not entry.name.lower().endswith(_SIDECARS):
+                # A link that leads nowhere may have led to a folder on a disk that is away.
+                entry.stat()
                 self.ignored.append(entry.path)
         except OSError as error:
-            self.unreadable[entry.path] = _reason(error)
+            self.unreadable[entry.path] = reason_of(error)
+        return False
 
     def _add(self, path: str, status: os.stat_result, sidecar_mtime_ns: int) -> None:
         uri = uri_of(path)
@@ -162,23 +202,34 @@ def hash_file(file: SeenFile) -> str | None:
 
 
 def hash_files(
-    files: Sequence[SeenFile], *, threads: int = 2, advance: Callable[[int], None] | None = None
-) -> dict[str, str]:
-    """URI to SHA-256 of every file that could be read.
+    files: Sequence[SeenFile],
+    *,
+    threads: int = 2,
+    seconds: float | None = None,
+    advance: Callable[[int], None] | None = None,
+) -> tuple[dict[str, str], Sequence[SeenFile]]:
+    """URI to SHA-256 of every file that could be read, and the files that there was no time for.
 
     Args:
         files: what ``scan.needs_hash`` named.
         threads: files read at once; hashing does not hold the interpreter's lock.
+        seconds: no further file is begun after this time; the first few always are. None for all the time needed.
         advance: called with 1 after each file, for a progress bar.
     """
     hashes: dict[str, str] = {}
+    deadline = None if seconds is None else time.monotonic() + seconds
+    group = max(1, threads) * _AT_ONCE
     with ThreadPoolExecutor(max(1, threads)) as pool:
-        for file, digest in zip(files, pool.map(hash_file, files), strict=True):
-            if digest is not None:
-                hashes[file.uri] = digest
-            if advance is not None:
-                advance(1)
-    return hashes
+        for start in range(0, len(files), group):
+            if start and deadline is not None and time.monotonic() >= deadline:
+                return hashes, files[start:]
+            some = files[start : start + group]
+            for file, digest in zip(some, pool.map(hash_file, some), strict=True):
+                if digest is not None:
+                    hashes[file.uri] = digest
+                if advance is not None:
+                    advance(1)
+    return hashes, ()
 
 
 def is_certainly_gone(uri: str) -> bool:
@@ -246,5 +297,6 @@ def _is_cache(folder: str, entries: Sequence[os.DirEntry[str]]) -> bool:
         return False
 
 
-def _reason(error: OSError) -> str:
+def reason_of(error: OSError) -> str:
+    """What went wrong, in the system's words."""
     return error.strerror or type(error).__name__

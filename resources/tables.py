@@ -7,6 +7,9 @@ what the migrations make.
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
 
+#: Compared byte by byte, so that an index finds everything below a folder.
+_PLACE = sa.Text(collation="C")
+
 metadata = sa.MetaData(schema="tagging")
 
 _UTC = sa.DateTime(timezone=True)
@@ -26,6 +29,73 @@ image = sa.Table(
     sa.Column("first_seen", _UTC, nullable=False),
     sa.Column("changed_at", _UTC, nullable=False),
     sa.Column("gone_at", _UTC),
+    # The folder of the place, so that one folder is looked at without reading the rest of the manifest.
+    sa.Column(
+        "folder",
+        _PLACE,
+        sa.Computed("regexp_replace(uri, '[/\\\\][^/\\\\]*$', '')", persisted=True),
+        nullable=True,
+        index=True,
+    ),
+)
+
+#: Batches, with what happened to their photos summed up: sweeps read this instead of millions of rows.
+batch = sa.Table(
+    "batch",
+    metadata,
+    sa.Column("batch", sa.Text, primary_key=True),
+    sa.Column("images", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("gone", sa.Integer, nullable=False, server_default="0"),
+    # Counts the changes to the photos of the batch, and to people's decisions about them.
+    sa.Column("revision", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("decisions", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("changed_at", _UTC, nullable=False),
+    # What the last complete run of the whole line was made from; see domain/staleness.py.
+    sa.Column("done", sa.Text),
+)
+
+#: Watched folders as they were at the last look: a folder that was not modified has no new, lost or renamed file.
+folder = sa.Table(
+    "folder",
+    metadata,
+    sa.Column("path", _PLACE, primary_key=True),
+    sa.Column("mtime_ns", sa.BigInteger, nullable=False),
+    sa.Column("looked_at", _UTC, nullable=False, index=True),
+)
+
+#: What each stage holds of each batch, summed up: whether it is stale is told without opening its table.
+stage_state = sa.Table(
+    "stage_state",
+    metadata,
+    sa.Column("stage", sa.Text, primary_key=True),
+    sa.Column("batch", sa.Text, primary_key=True),
+    sa.Column("recipe", sa.Text, nullable=False),
+    # Of what it holds; and of what it was made from, by the name of the table above.
+    sa.Column("version", sa.Text, nullable=False),
+    sa.Column("above", JSONB, nullable=False),
+    # Superseded results that may stand again, by recipe.
+    sa.Column("kept", JSONB, nullable=False, server_default="{}"),
+    sa.Column("ok", sa.Integer, nullable=False),
+    sa.Column("failed", sa.Integer, nullable=False),
+    # Of the failed ones: those that are tried again, and when the first of them is due.
+    sa.Column("waiting", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("retry_at", _UTC, index=True),
+    sa.Column("seconds", sa.Float, nullable=False),
+    sa.Column("run_id", sa.Text, nullable=False),
+    sa.Column("updated_at", _UTC, nullable=False),
+)
+
+#: Batches that somebody has asked to be run; nobody else asks before the time is up.
+claim = sa.Table(
+    "claim",
+    metadata,
+    sa.Column("batch", sa.Text, primary_key=True),
+    sa.Column("claimed_by", sa.Text, nullable=False),
+    sa.Column("claimed_at", _UTC, nullable=False),
+    # What it was asked for, and how often in vain.
+    sa.Column("version", sa.Text, nullable=False),
+    sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Column("until", _UTC, nullable=False),
 )
 
 #: What each recipe hash stands for, so that an old row can still be explained.
@@ -35,6 +105,17 @@ recipe = sa.Table(
     sa.Column("hash", sa.Text, primary_key=True),
     sa.Column("stage", sa.Text, nullable=False, index=True),
     sa.Column("body", JSONB, nullable=False),
+    sa.Column("first_seen", _UTC, nullable=False),
+)
+
+#: What recipes name by hash only: prompts and label sets as they were.
+source_text = sa.Table(
+    "source_text",
+    metadata,
+    sa.Column("hash", sa.Text, primary_key=True),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("text", sa.Text, nullable=False),
     sa.Column("first_seen", _UTC, nullable=False),
 )
 
@@ -78,4 +159,80 @@ published_tag = sa.Table(
     sa.Column("withdrawn_at", _UTC),
     sa.Index("published_tag_by_tag", "tag", "score"),
     sa.Index("published_tag_sources", "sources", postgresql_using="gin"),
+)
+
+#: What people said about tags, one row per verdict, never changed: the newest of a photo and tag holds.
+decision = sa.Table(
+    "decision",
+    metadata,
+    sa.Column("decision_id", sa.BigInteger, sa.Identity(), primary_key=True),
+    sa.Column("image_id", sa.Text, sa.ForeignKey("tagging.image.image_id"), nullable=False),
+    sa.Column("tag", sa.Text, nullable=False),
+    # accepted, rejected, added, or withdrawn: the machine's answer holds again
+    sa.Column("verdict", sa.Text, nullable=False),
+    sa.Column("category", sa.Text),
+    # the tag that was edited into this one
+    sa.Column("replaces", sa.Text),
+    sa.Column("who", sa.Text, nullable=False),
+    sa.Column("why", sa.Text, nullable=False, server_default=""),
+    sa.Column("at", _UTC, nullable=False),
+    sa.Column("operation", sa.Text, nullable=False),
+    # what the machine said when it was decided: score and sources of the published tag
+    sa.Column("score", sa.Float),
+    sa.Column("sources", JSONB, nullable=False, server_default="[]"),
+    sa.Index("decision_of_tag", "image_id", "tag", "decision_id"),
+)
+
+#: Calibrations fitted to decisions, newest in use.
+calibration = sa.Table(
+    "calibration",
+    metadata,
+    sa.Column("calibration_id", sa.BigInteger, sa.Identity(), primary_key=True),
+    sa.Column("hash", sa.Text, nullable=False),
+    sa.Column("body", JSONB, nullable=False),
+    sa.Column("made_at", _UTC, nullable=False),
+    sa.Column("run_id", sa.Text, nullable=False),
+)
+
+#: What somebody set going: one command, backfill or sweep, over however many Dagster runs.
+operation = sa.Table(
+    "operation",
+    metadata,
+    sa.Column("operation_id", sa.Text, primary_key=True),
+    # run, retag, decide, undo
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("who", sa.Text, nullable=False),
+    sa.Column("why", sa.Text, nullable=False, server_default=""),
+    sa.Column("undoes", sa.Text),
+    sa.Column("at", _UTC, nullable=False),
+)
+
+#: The history of published tags: a row per change, never changed and never erased (a trigger sees to it).
+tag_event = sa.Table(
+    "tag_event",
+    metadata,
+    sa.Column("event_id", sa.BigInteger, sa.Identity(), primary_key=True),
+    sa.Column("at", _UTC, nullable=False),
+    sa.Column("image_id", sa.Text, nullable=False),
+    sa.Column("tag", sa.Text, nullable=False),
+    sa.Column("batch", sa.Text, nullable=False),
+    sa.Column("operation", sa.Text, nullable=False, index=True),
+    sa.Column("run_id", sa.Text, nullable=False, index=True),
+    # published, changed, withdrawn
+    sa.Column("change", sa.Text, nullable=False),
+    # columns of published_tag; null where there was no row, and with withdrawn_at where the tag did not stand
+    sa.Column("before", JSONB),
+    sa.Column("after", JSONB),
+    sa.Index("tag_event_of_image", "image_id", "event_id"),
+)
+
+#: Decisions of the machine that were undone: not published until the photo's tags are decided otherwise.
+held_decision = sa.Table(
+    "held_decision",
+    metadata,
+    sa.Column("image_id", sa.Text, primary_key=True),
+    # hash of the rows that were undone, as in the record of the stage ``tags``
+    sa.Column("output", sa.Text, primary_key=True),
+    sa.Column("operation", sa.Text, nullable=False, index=True),
+    sa.Column("at", _UTC, nullable=False),
 )

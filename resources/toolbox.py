@@ -4,65 +4,59 @@ Nothing heavy happens before it is asked for: a model loads at its first photo, 
 loads none. One toolbox serves a whole process, which keeps models warm from run to run.
 """
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from functools import cached_property, partial
+from functools import cached_property
+from typing import Any
 
 from resources import decoding, proxy_store
-from resources.database import Database
-from resources.frame_store import FrameStore
-from resources.gallery import Gallery
-from resources.image_classifier import EfficientNetEncoder, EfficientNetTagger
-from resources.intake import Intake
+from resources.calibrations import FittedCalibration
 from resources.label_store import choose_label_sets
-from resources.landmarker import MediaPipeLandmarker
-from resources.ledger import Ledger
-from resources.llm_client import ChatOptions, ChatSuggester
-from resources.llm_server import ChatServer, ServerOptions
-from resources.llm_transport import ChatTransport, remote_endpoint
-from resources.manifest import Manifest
-from resources.onnx_session import OnnxOptions
-from resources.person_detector import YoloPersonDetector
-from resources.prompt_store import PromptStore
-from resources.proxy_store import ProxyStore
-from resources.publisher import Publisher
-from resources.relevance import RelevanceScorer
-from resources.text_encoder import MiniLmEncoder
-from resources.weights import Entry, WeightsStore
-from resources.workbench import Reporter, Silent, Workbench
+from resources.source_cards import catalogue_cards
+from resources.toolbox_models import Models
+from resources.workbench import Workbench
 from tagging_assets.domain.asking import Asker
-from tagging_assets.domain.calibration import Calibration
 from tagging_assets.domain.evidence import FEATURE_SOURCE, SourceCard
 from tagging_assets.domain.frames import ImageRecord
-from tagging_assets.domain.freshness import Item
+from tagging_assets.domain.freshness import Item, Recipe
 from tagging_assets.domain.fusion import Fusion
-from tagging_assets.domain.gathering import CHAT, PEOPLE, PERSON, TAGGER, ZERO_SHOT, Gatherer
+from tagging_assets.domain.gathering import (
+    CHAT,
+    CHAT_CATEGORY,
+    PEOPLE,
+    PEOPLE_CATEGORY,
+    TAGGER,
+    ZERO_SHOT,
+    Gatherer,
+)
 from tagging_assets.domain.hashing import content_hash
 from tagging_assets.domain.images import PROXY_SIDE
 from tagging_assets.domain.labels import LabelSet
-from tagging_assets.domain.models import (
-    Detector,
-    ImageEncoder,
-    Landmarker,
-    Tagger,
-    TagSuggester,
-    ZeroShotScorer,
-)
 from tagging_assets.domain.policy import person_attributes_allowed, refused
-from tagging_assets.domain.prompts import Prompt
 from tagging_assets.domain.rules import Rules
 from tagging_assets.domain.stages import Recipes, Stage, build_recipes
-from tagging_assets.settings import Settings
+from tagging_assets.domain.teaching import Pupil, Teacher
+from tagging_assets.domain.text_differences import SourceText
+from tagging_assets.settings import Retag
 
 #: Tools that assets, checks and sensors take by name.
 TOOLS = (
     "bench",
     "recipes",
     "source_versions",
+    "database",
+    "states",
+    "claims",
+    "prices",
+    "ledger",
+    "retag_limits",
     "manifest",
     "intake",
     "publisher",
+    "history",
+    "decisions",
+    "calibrations",
+    "teacher",
     "proxy_files",
     "gallery",
     "detector",
@@ -78,7 +72,7 @@ TOOLS = (
 )
 
 
-class Toolbox:
+class Toolbox(Models):
     """Makes each tool once, at first use.
 
     Args:
@@ -87,122 +81,37 @@ class Toolbox:
         reporter: told about progress.
     """
 
-    def __init__(self, settings: Settings, database: Database, reporter: Reporter | None = None) -> None:
-        self.settings = settings
-        self.database = database
-        self._reporter = reporter or Silent()
-
     @cached_property
     def bench(self) -> Workbench:
         """Runs stages."""
         return Workbench(
-            FrameStore(self.settings.data_dir / "tables"),
-            threads=self._threads,
+            self.tables,
+            threads=self.threads,
             find_copies=self._find_copies,
             lock=self.database.lock,
-            keep_recipe=self.database.keep_recipe,
+            keep_recipe=self._keep_recipe,
+            keep_state=self.states.keep,
             reporter=self._reporter,
         )
 
     @cached_property
-    def manifest(self) -> Manifest:
-        """Which photos there are."""
-        return Manifest(self.database.engine)
-
-    @cached_property
-    def intake(self) -> Intake:
-        """Takes photos in."""
-        images = self.settings.images
-        return Intake(
-            self.manifest,
-            [source.path for source in self.settings.sources],
-            batch_size=images.batch_size,
-            settle_seconds=images.settle_seconds,
-            threads=self._threads,
+    def teacher(self) -> Teacher:
+        """Fits calibrations."""
+        return Teacher(
+            {key: Pupil(revision, self.catalogue_cards[key].calibration) for key, revision in self.revisions.items()},
+            precision=self.settings.calibration.precision,
+            min_decisions=self.settings.calibration.min_decisions,
+            label_sets={name: one.category for name, one in self.label_sets.items()},
+            categories={PEOPLE: PEOPLE_CATEGORY, CHAT: CHAT_CATEGORY},
         )
-
-    @cached_property
-    def publisher(self) -> Publisher:
-        """Published tags."""
-        return Publisher(self.database.engine)
-
-    @cached_property
-    def proxy_files(self) -> ProxyStore:
-        """Working copies."""
-        return ProxyStore(self.settings.data_dir)
-
-    @cached_property
-    def gallery(self) -> Gallery:
-        """Entries of contact sheets."""
-        return Gallery(self.bench.store, self.proxy_files)
-
-    @cached_property
-    def ledger(self) -> Ledger:
-        """Calls of the chat model."""
-        return Ledger(self.database.engine)
-
-    @cached_property
-    def weights(self) -> WeightsStore:
-        """Weights on disk."""
-        return WeightsStore()
-
-    @cached_property
-    def detector(self) -> Detector:
-        """Finds people."""
-        return YoloPersonDetector(self.weights, self._onnx)
-
-    @cached_property
-    def landmarker(self) -> Landmarker:
-        """Finds pose, face and silhouette."""
-        return MediaPipeLandmarker.from_weights(self.weights, self._entry("pose").name, self._entry("face").name)
-
-    @cached_property
-    def encoder(self) -> ImageEncoder:
-        """Turns pictures into vectors."""
-        return EfficientNetEncoder(self.weights, self._onnx)
-
-    @cached_property
-    def tagger(self) -> Tagger:
-        """Scores ImageNet's vocabulary."""
-        return EfficientNetTagger(self.weights, self._onnx)
-
-    @cached_property
-    def zero_shot_scorer(self) -> ZeroShotScorer:
-        """Scores free text."""
-        return RelevanceScorer(self.weights, MiniLmEncoder(self.weights, self._onnx))
 
     @cached_property
     def label_sets(self) -> Mapping[str, LabelSet]:
         """The label sets that are in use and that the scorer can see."""
         chosen = choose_label_sets(self.settings.prompts_dir / "labels", self.settings.label_sets)
-        sees = str(self._entry("zero_shot").capabilities["sees"]).split(", ")
+        sees = str(self.entry("zero_shot").capabilities["sees"]).split(", ")
         people = self.people_allowed
         return {one.name: one for one in chosen if not one.blind_spots(sees) and (people or one.scope != "person")}
-
-    @cached_property
-    def suggester(self) -> TagSuggester | None:
-        """The chat model; ``None`` where it is switched off."""
-        llm = self.settings.llm
-        if not llm.enabled:
-            return None
-        options = ChatOptions(
-            model=llm.model,
-            provider=llm.base_url or "embedded",
-            revision="" if llm.base_url else self.weights.catalogue.revision(llm.model),
-            max_tags=llm.max_tags,
-            only_evidenced=llm.only_evidenced,
-        )
-        if llm.base_url:
-            connect = remote_endpoint(llm.base_url, llm.api_key_env, self.settings.privacy)
-        else:
-            connect = self._chat_server.endpoint
-        return ChatSuggester(ChatTransport(connect, llm.timeout_seconds), self.prompt, options, self.ledger)
-
-    @cached_property
-    def _chat_server(self) -> ChatServer:
-        model = self.settings.llm.model
-        options = ServerOptions(alias=model, slots=self.settings.llm.concurrency)
-        return ChatServer(partial(self.weights.path, model), options, log_dir=self.settings.data_dir / "logs")
 
     # What is decided.
 
@@ -226,18 +135,38 @@ class Toolbox:
 
     @cached_property
     def cards(self) -> Mapping[tuple[str, str], SourceCard]:
-        """How far each model of each source is trusted: the catalogue's word."""
-        landmarker = self.landmarker.card.name
+        """How far each model of each source is trusted: the catalogue's word, and on top what decisions taught."""
+        if self._calibrated is None:
+            return self.catalogue_cards
+        thresholds = self.settings.calibration.thresholds
+        return self._calibrated.body.on(self.catalogue_cards, self.revisions, thresholds=thresholds)
+
+    @property
+    def calibration_hash(self) -> str:
+        """Of the calibration in use when it was first asked for; ``""`` for none."""
+        return self._calibrated.hash if self._calibrated is not None else ""
+
+    @cached_property
+    def _calibrated(self) -> FittedCalibration | None:
+        return self.calibrations.latest() if self.settings.calibration.use else None
+
+    @cached_property
+    def revisions(self) -> Mapping[tuple[str, str], str]:
+        """Revision in use of each model of each source."""
+        people = self.landmarker.card
         cards = {
-            # Both are about people whom the person score has already weighed.
-            (PEOPLE, landmarker): SourceCard(weight=1.0, threshold=PERSON),
-            (FEATURE_SOURCE, landmarker): SourceCard(weight=1.0),
-            (ZERO_SHOT, self.zero_shot_scorer.card.name): self._card("zero_shot"),
-            (TAGGER, self.tagger.card.name): self._card("tagging"),
+            PEOPLE: people,
+            FEATURE_SOURCE: people,
+            ZERO_SHOT: self.zero_shot_scorer.card,
+            TAGGER: self.tagger.card,
+            **({CHAT: self.suggester.card} if self.suggester else {}),
         }
-        if self.suggester is not None:
-            cards[(CHAT, self.suggester.card.name)] = self._card("chat")
-        return cards
+        return {(source, card.name): card.revision for source, card in cards.items()}
+
+    @cached_property
+    def catalogue_cards(self) -> Mapping[tuple[str, str], SourceCard]:
+        """How far each model of each source is trusted: the catalogue's word alone."""
+        return catalogue_cards(self.weights.catalogue.profile(self.settings.profile), self.revisions)
 
     @cached_property
     def fusion(self) -> Fusion:
@@ -258,11 +187,6 @@ class Toolbox:
         )
 
     @cached_property
-    def prompt(self) -> Prompt:
-        """What the chat model is asked."""
-        return PromptStore(self.settings.prompts_dir / "llm").get(self.settings.llm.prompt)
-
-    @cached_property
     def vocabulary(self) -> Sequence[str]:
         """Tags that a chat model may answer: the labels of photos."""
         names = (name for one in self.label_sets.values() if one.scope == "image" for name in one.names)
@@ -274,7 +198,8 @@ class Toolbox:
         return Asker(
             self.suggester,
             self.gatherer,
-            Fusion(Rules(), self.cards, refused),
+            # Not what decisions taught: a new calibration must not put every question anew.
+            Fusion(Rules(), self.catalogue_cards, refused),
             self.vocabulary,
             self.settings.llm.allowed_tags,
         )
@@ -300,7 +225,8 @@ class Toolbox:
                 "detections": {"model": asdict(self.detector.card)},
                 "landmarks": {"model": asdict(self.landmarker.card), "keep_points": self.people_allowed},
                 "body_features": {"people_allowed": self.people_allowed},
-                "embeddings": {"model": asdict(self.encoder.card), "person_views": self.people_allowed},
+                "person_embeddings": {"model": asdict(self.encoder.card), "people_allowed": self.people_allowed},
+                "embeddings": {"model": asdict(self.encoder.card)},
                 "zero_shot_scores": {"model": scorer, "label_sets": label_sets},
                 "tagger_scores": {"model": asdict(self.tagger.card)},
                 "llm_tag_suggestions": {
@@ -308,14 +234,23 @@ class Toolbox:
                     "vocabulary": content_hash(self.vocabulary),
                     "allowed_tags": self.settings.llm.allowed_tags,
                     "label_sets": label_sets,
+                    # What was seen is weighed by them before it is put before the model.
+                    "sources": _told({key: card for key, card in self.catalogue_cards.items() if key[0] != CHAT}),
                 },
                 "tags": {
                     "rules": self.rules.model_dump(mode="json"),
                     "label_sets": label_sets,
-                    "sources": {"/".join(key): asdict(card) for key, card in self.cards.items()},
+                    "sources": _told(self.cards),
                 },
             }
         )
+
+    @cached_property
+    def source_texts(self) -> Mapping[str, SourceText]:
+        """What the recipes name by hash only: the prompt and the label sets."""
+        sets = {one.hash: SourceText("label set", one.name, one.text) for one in self.label_sets.values()}
+        prompt = {self.prompt.hash: SourceText("prompt", self.prompt.id, self.prompt.text)} if self.suggester else {}
+        return {**sets, **prompt}
 
     @cached_property
     def source_versions(self) -> Mapping[str, str]:
@@ -336,44 +271,18 @@ class Toolbox:
         }
 
     @property
-    def models(self) -> list[str]:
-        """Entries of the catalogue that the settings need weights of."""
-        profile = self.weights.catalogue.profile(self.settings.profile)
-        names = {entry.name for task, entry in profile.items() if task != "chat"}
-        llm = self.settings.llm
-        return sorted(names | ({llm.model} if llm.enabled and not llm.base_url else set()))
+    def retag_limits(self) -> Retag:
+        """How much is done unasked."""
+        return self.settings.retag
 
-    def close(self) -> None:
-        """Stop the chat server and give landmarkers back; tools that were never used cost nothing."""
-        closers = {"suggester": "close", "_chat_server": "stop", "landmarker": "close", "weights": "close"}
-        for name, method in closers.items():
-            tool = self.__dict__.get(name)
-            if tool is not None:
-                getattr(tool, method)()
-
-    @cached_property
-    def _threads(self) -> int:
-        return self.settings.inference.threads or len(os.sched_getaffinity(0))
-
-    @cached_property
-    def _onnx(self) -> OnnxOptions:
-        # One thread per session, called from several: faster on CPUs than one session on all cores.
-        return OnnxOptions(provider=self.settings.inference.provider, threads=1)
-
-    def _entry(self, task: str) -> Entry:
-        return self.weights.catalogue.profile(self.settings.profile)[task]
-
-    def _card(self, task: str) -> SourceCard:
-        entry = self._entry(task)
-        # Sources that see through the same network count once.
-        family = entry.uses[0] if entry.uses else entry.name
-        calibration = Calibration.from_points(entry.fusion.calibration)
-        return SourceCard(entry.fusion.weight, calibration, family=family)
+    def _keep_recipe(self, recipe: Recipe) -> None:
+        self.database.keep_recipe(recipe)
+        self.database.keep_texts(self.source_texts)
 
     def _find_copies(self, stage: Stage, batch: str, items: Sequence[Item]) -> list[ImageRecord]:
         """Records of photos with the same pixels in other batches."""
         # Asked of the table: a stage that works from vectors does not take the proxies themselves.
-        shown = {record.image_id: record for record in self.bench.store.read("proxies", batch).current if record.ok}
+        shown = {record.image_id: record for record in self.tables.read("proxies", batch).current if record.ok}
         pixels = {shown[item.image_id].rows[0]["pixel_id"] for item in items if item.image_id in shown}
         if not pixels:
             return []
@@ -385,6 +294,10 @@ class Toolbox:
         return [
             record
             for other, image_ids in elsewhere.items()
-            for record in self.bench.store.read(stage.name, other).records
+            for record in self.tables.read(stage.name, other).records
             if record.image_id in image_ids
         ]
+
+
+def _told(cards: Mapping[tuple[str, str], SourceCard]) -> dict[str, Any]:
+    return {"/".join(key): asdict(card) for key, card in cards.items()}

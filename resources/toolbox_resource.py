@@ -12,7 +12,7 @@ from tagging_assets.settings import load_settings
 
 
 class ToolboxResource(dg.ConfigurableResource[Toolbox]):
-    """The toolbox of a settings file; one per process and state of the file, so that models stay warm."""
+    """The toolbox of a settings file; one per process, state of the file and calibration, so that models stay warm."""
 
     settings_path: str
     database_url: str | None = None
@@ -23,7 +23,8 @@ class ToolboxResource(dg.ConfigurableResource[Toolbox]):
 
 
 _lock = threading.Lock()
-_toolboxes: dict[tuple[str, str | None], Toolbox] = {}
+_databases: dict[tuple[Path, str | None], Database] = {}
+_toolboxes: dict[tuple[str, str, str | None], Toolbox] = {}
 
 
 def _shared_toolbox(path: Path, database_url: str | None) -> Toolbox:
@@ -32,10 +33,17 @@ def _shared_toolbox(path: Path, database_url: str | None) -> Toolbox:
         [settings.model_dump(mode="json"), *(file.read_text() for file in _texts(settings.prompts_dir))]
     )
     with _lock:
-        key = (version, database_url)
-        if key not in _toolboxes:
-            _toolboxes[key] = Toolbox(settings, Database.open(settings.data_dir, database_url))
-        return _toolboxes[key]
+        # Costs nothing to make, and has looked which calibration is in use, once, for as long as it is used.
+        fresh = Toolbox(settings, _shared_database(settings.data_dir, database_url))
+        return _toolboxes.setdefault((version, fresh.calibration_hash, database_url), fresh)
+
+
+def _shared_database(data_dir: Path, url: str | None) -> Database:
+    """Asked for the calibration each time, so it is opened once."""
+    key = (data_dir, url)
+    if key not in _databases:
+        _databases[key] = Database.open(data_dir, url)
+    return _databases[key]
 
 
 def _texts(folder: Path) -> list[Path]:

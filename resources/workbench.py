@@ -7,8 +7,9 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Protocol, TypeVar
 
 from resources.frame_store import FrameStore
@@ -16,7 +17,9 @@ from tagging_assets.domain.errors import ImageError, LlmNoAnswer, LlmUnavailable
 from tagging_assets.domain.frames import FAILED, OK, ImageRecord, Row, StageFrame, typed_rows
 from tagging_assets.domain.freshness import Item, Plan, Recipe, items_from, merged, plan
 from tagging_assets.domain.hashing import rows_hash
+from tagging_assets.domain.retrying import Retrying, is_due
 from tagging_assets.domain.stages import STAGES, Stage
+from tagging_assets.domain.staleness import StageState, state_of
 
 #: What a stage returns for one image: its rows, or the error that is this image's own.
 Outcome = Sequence[Row] | TaggingError
@@ -27,6 +30,8 @@ FindCopies = Callable[[Stage, str, Sequence[Item]], Sequence[ImageRecord]]
 #: Serialises work on one (stage, partition) across processes.
 Lock = Callable[[str], AbstractContextManager[None]]
 KeepRecipe = Callable[[Recipe], None]
+#: Remembers what a stage holds of a partition now, summed up.
+KeepState = Callable[[StageState], None]
 
 T = TypeVar("T")
 
@@ -128,6 +133,7 @@ class Workbench:
         find_copies: lends records of the same photo from other partitions.
         lock: keeps two runs off one partition.
         keep_recipe: remembers what a recipe hash stands for.
+        keep_state: remembers what a partition came to.
         reporter: told about progress.
     """
 
@@ -136,6 +142,7 @@ class Workbench:
     find_copies: FindCopies = lambda _stage, _partition, _items: ()
     lock: Lock = field(default=lambda _name: nullcontext())
     keep_recipe: KeepRecipe = field(default=lambda _recipe: None)
+    keep_state: KeepState = field(default=lambda _state: None)
     reporter: Reporter = field(default_factory=Silent)
 
     def plan(
@@ -146,16 +153,18 @@ class Workbench:
         frames: Mapping[str, StageFrame],
         items: Sequence[Item] | None = None,
         previous: StageFrame | None = None,
+        retrying: Retrying = Retrying.NOW,
     ) -> Plan:
         """What running the stage would do now; reads (the partition too, unless it is given), computes nothing."""
+        again = partial(is_due, retrying=retrying, now=datetime.now(UTC))
         stage = STAGES[stage_name]
         previous = self.store.read(stage_name, partition) if previous is None else previous
         wanted = items_from(stage.needs, frames, stage.anchor) if items is None else items
-        first = plan(recipe.hash, wanted, previous, shared=stage.shared)
+        first = plan(recipe.hash, wanted, previous, shared=stage.shared, again=again)
         if not (stage.shared and first.compute):
             return first
         copies = self.find_copies(stage, partition, first.compute)
-        return plan(recipe.hash, wanted, previous, copies=copies, shared=True) if copies else first
+        return plan(recipe.hash, wanted, previous, copies=copies, shared=True, again=again) if copies else first
 
     def run(
         self,
@@ -166,6 +175,9 @@ class Workbench:
         frames: Mapping[str, StageFrame],
         compute: Compute,
         items: Sequence[Item] | None = None,
+        *,
+        seen: Mapping[str, str] | None = None,
+        retrying: Retrying = Retrying.NOW,
     ) -> StageRun:
         """Compute what is missing, stale or retryable, keep the rest, store the partition.
 
@@ -177,13 +189,16 @@ class Workbench:
             frames: the stages above, by table.
             compute: called with chunks, from ``threads`` threads at once.
             items: the images, where they do not come from ``frames``.
+            seen: versions of what ``items`` were made from, by name; those of ``frames`` by default.
+            retrying: which failed images are tried again.
 
         Raises:
             TaggingError: what stops the run; what was computed until then is stored.
         """
+        began = datetime.now(UTC)
         with self.lock(f"{stage_name}/{partition}"):
             previous = self.store.read(stage_name, partition)
-            todo = self.plan(stage_name, partition, recipe, frames, items, previous)
+            todo = self.plan(stage_name, partition, recipe, frames, items, previous, retrying)
             images = list(todo.why)
             standing = list(todo.keep)
             started = saved = time.monotonic()
@@ -202,10 +217,12 @@ class Workbench:
                 self.reporter.end()
                 if not finished and len(standing) > len(todo.keep):
                     self.store.write(stage_name, partition, merged(previous, standing, images))
-            frame = merged(previous, standing, images)
-            if frame != previous:
-                self.store.write(stage_name, partition, frame)
-            return StageRun(frame, todo, len(todo.compute), time.monotonic() - started)
+            held = merged(previous, [_counted(record, previous) for record in standing], images)
+            if held != previous or not self.store.exists(stage_name, partition):
+                self.store.write(stage_name, partition, held)
+            above = {name: frame.version for name, frame in frames.items()} if seen is None else seen
+            self.keep_state(state_of(held, partition, recipe.hash, above, run_id=run_id, began=began))
+            return StageRun(held, todo, len(todo.compute), time.monotonic() - started)
 
     def forget(self, stage_name: str, partition: str, lost: Callable[[ImageRecord], bool]) -> int:
         """Drop records whose rows name what is there no more, so that running the stage makes it again.
@@ -273,6 +290,14 @@ class Workbench:
             finally:
                 for future in futures:
                     future.cancel()
+
+
+def _counted(record: ImageRecord, previous: StageFrame) -> ImageRecord:
+    """A failure of what failed before is one attempt more."""
+    last = previous.get(record.image_id)
+    if record.ok or last is None or last.ok or last.key != record.key or last.computed_at == record.computed_at:
+        return record
+    return replace(record, attempts=last.attempts + 1)
 
 
 def _record(stage: Stage, run_id: str, recipe: Recipe, item: Item, outcome: Outcome, seconds: float) -> ImageRecord:

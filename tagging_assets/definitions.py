@@ -10,21 +10,26 @@ from resources.frame_store import FrameIOManager
 from resources.toolbox import TOOLS, Toolbox
 from resources.toolbox_resource import ToolboxResource
 from sensors.new_images import new_images
+from sensors.retag import retag
 from tagging_assets.assets.body_features import body_features
+from tagging_assets.assets.calibration import calibration
+from tagging_assets.assets.decisions import decisions
 from tagging_assets.assets.detections import detections
 from tagging_assets.assets.embeddings import embeddings
 from tagging_assets.assets.images import images
 from tagging_assets.assets.landmarks import landmarks
 from tagging_assets.assets.line import Line
 from tagging_assets.assets.llm_tag_suggestions import llm_tag_suggestions
+from tagging_assets.assets.person_embeddings import person_embeddings
 from tagging_assets.assets.proxies import proxies
 from tagging_assets.assets.published_tags import published_tags
 from tagging_assets.assets.recipes import recipe_sources
 from tagging_assets.assets.tagger_scores import tagger_scores
 from tagging_assets.assets.tags import tags
 from tagging_assets.assets.zero_shot_scores import zero_shot_scores
+from tagging_assets.automation import automation
 from tagging_assets.checks import all_checks
-from tagging_assets.jobs import tag_images
+from tagging_assets.jobs import calibrate, tag_images
 from tagging_assets.settings import DEFAULT_SETTINGS
 
 STAGE_ASSETS = [
@@ -33,10 +38,12 @@ STAGE_ASSETS = [
     detections,
     landmarks,
     body_features,
+    person_embeddings,
     embeddings,
     zero_shot_scores,
     tagger_scores,
     llm_tag_suggestions,
+    decisions,
     tags,
     published_tags,
 ]
@@ -55,10 +62,10 @@ def build_defs(*, resource_overrides: Mapping[str, object] | None = None) -> dg.
         "frames": dg.IOManagerDefinition(_frames, required_resource_keys={"toolbox"}),
     }
     return dg.Definitions(
-        assets=[*recipe_sources, *STAGE_ASSETS],
+        assets=[*recipe_sources, *STAGE_ASSETS, calibration],
         asset_checks=all_checks,
-        jobs=[tag_images],
-        sensors=[new_images],
+        jobs=[tag_images, calibrate],
+        sensors=[new_images, retag, automation],
         resources={**resources, **(resource_overrides or {})},
         executor=dg.in_process_executor,
     )
@@ -81,7 +88,7 @@ def _tool(name: str) -> dg.ResourceDefinition:
 
 def _line(context: dg.InitResourceContext) -> Line:
     tools = _toolbox(context)
-    return Line(tools.bench, tools.recipes, tools.manifest, tools.publisher)
+    return Line(tools.bench.store, tools.recipes, tools.manifest, tools.states)
 
 
 def _frames(context: dg.InitResourceContext) -> FrameIOManager:

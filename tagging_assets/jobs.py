@@ -8,9 +8,17 @@ POOL_LIMITS = {"gpu": 1, "llm": 4}
 #: The whole line over one batch of photos. In-process: a process per step would load every model anew.
 tag_images = dg.define_asset_job(
     "tag_images",
-    selection=dg.AssetSelection.all() - dg.AssetSelection.groups("recipes"),
+    selection=dg.AssetSelection.all() - dg.AssetSelection.groups("recipes") - dg.AssetSelection.assets("calibration"),
     executor_def=dg.in_process_executor,
     description="Tag a batch of photos: compute what is missing or stale, keep the rest.",
+)
+
+#: What raw scores are worth, learnt from decisions; tags are made anew by the line, as after any other change.
+calibrate = dg.define_asset_job(
+    "calibrate",
+    selection=dg.AssetSelection.assets("calibration"),
+    executor_def=dg.in_process_executor,
+    description="Fit calibrations and thresholds to accepted and rejected tags.",
 )
 
 

@@ -64,6 +64,22 @@ class ChatModel(_Section):
     concurrency: int = pydantic.Field(default=1, ge=1, le=64)
 
 
+class Retag(_Section):
+    """How much is done unasked when a recipe changes."""
+
+    batches_at_once: int = pydantic.Field(default=4, ge=1, le=1000)
+    budget_usd: float | None = pydantic.Field(default=0, ge=0)
+
+
+class Calibration(_Section):
+    """How people's decisions change what raw scores are worth."""
+
+    use: bool = True
+    precision: float = pydantic.Field(default=0.9, ge=0.5, lt=1)
+    min_decisions: int = pydantic.Field(default=50, ge=20)
+    thresholds: bool = False
+
+
 class Settings(_Section):
     """The whole file."""
 
@@ -77,6 +93,8 @@ class Settings(_Section):
     label_sets: tuple[str, ...] = ("objects", "scenes", "setting", "accessories")
     prompts_dir: Path = DEFAULT_SETTINGS.parent / "prompts"
     llm: ChatModel = ChatModel()
+    retag: Retag = Retag()
+    calibration: Calibration = Calibration()
     rules: Rules = Rules()
 
 

@@ -46,14 +46,15 @@ def above(spec: dg.AssetSpec) -> set[str]:
 def test_what_nobody_makes_is_an_external_source(nodes: dict[str, dg.AssetSpec]) -> None:
     made = {name_of(key) for asset in STAGE_ASSETS for key in asset.keys}
     asked = {name for spec in nodes.values() for name in above(spec)}
-    assert asked - made == {f"recipes/{name}" for name in SOURCES}
+    assert asked - made == {f"recipes/{name}" for name in SOURCES} | {"calibration"}
     assert made == {*STAGES, "published_tags"}
 
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_a_stage_takes_what_it_needs_and_no_more(stage_nodes: dict[str, dg.AssetSpec], stage: str) -> None:
     frames = {name for name in above(stage_nodes[stage]) if not name.startswith("recipes/")}
-    assert frames == set(STAGES[stage].needs)
+    # Unpartitioned, and part of the recipe: nothing of it is taken in as a frame.
+    assert frames - {"calibration"} == set(STAGES[stage].needs)
 
 
 def test_every_asset_tells_what_it_is(nodes: dict[str, dg.AssetSpec], stage_nodes: dict[str, dg.AssetSpec]) -> None:

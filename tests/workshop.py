@@ -6,6 +6,7 @@ What does not belong here: assertions.
 import shutil
 from collections import Counter
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,11 @@ from PIL import Image, ImageDraw
 from resources.database import Database
 from resources.tables import metadata
 from resources.toolbox import Toolbox
+from tagging_assets import run_tags
 from tagging_assets.assets.line import Line
 from tagging_assets.definitions import build_defs
 from tagging_assets.domain.frames import StageFrame
+from tagging_assets.domain.retrying import Retrying
 from tagging_assets.settings import DEFAULT_SETTINGS, Settings
 from tests.fakes import Fake, FakeDetector, FakeEncoder, FakeLandmarker, FakeScorer, FakeSuggester, FakeTagger
 
@@ -59,10 +62,10 @@ def draw(path: Path, seed: int, size: tuple[int, int] = (240, 160)) -> Path:
 
 
 def clear(database: Database) -> None:
-    """Forget every photo, tag and call."""
+    """Forget every photo, tag and call; history and decisions can only be emptied as a whole."""
+    names = ", ".join(f'{table.schema}."{table.name}"' for table in metadata.sorted_tables)
     with database.engine.begin() as connection:
-        for table in reversed(metadata.sorted_tables):
-            connection.execute(sa.delete(table))
+        connection.execute(sa.text(f"TRUNCATE {names} RESTART IDENTITY"))
 
 
 class Workshop:
@@ -93,6 +96,12 @@ class Workshop:
         path.parent.mkdir(exist_ok=True)
         path.write_text(text)
 
+    def edit_prompt(self, line: str = "Answer at once.") -> None:
+        """Add a line to what the chat model is asked."""
+        path = self.prompts / "llm" / "select.md"
+        path.write_text(f"{path.read_text()}\n{line}\n")
+        self.reopen()
+
     def reopen(self, **said: Any) -> None:
         """Read settings, label sets and prompts anew, as another process would; the models stay."""
         self.said = {**self.said, **said}
@@ -121,7 +130,7 @@ class Workshop:
 
     @property
     def line(self) -> Line:
-        return Line(self.tools.bench, self.tools.recipes, self.tools.manifest, self.tools.publisher)
+        return Line(self.tools.bench.store, self.tools.recipes, self.tools.manifest, self.tools.states)
 
     @property
     def fakes(self) -> Mapping[str, Fake]:
@@ -138,13 +147,19 @@ class Workshop:
         for seed, name in enumerate(names, start):
             draw(self.photos / name, seed)
 
-    def run(self, batch: str = "b000001", *, raises: bool = True) -> dg.ExecuteInProcessResult:
-        """Look at the folder, then run the job over one batch."""
+    def run(
+        self, batch: str = "b000001", *, raises: bool = True, tags: Mapping[str, str] | None = None
+    ) -> dg.ExecuteInProcessResult:
+        """Look at the folder, then run the job over one batch, as somebody who asks for it does."""
         self.tools.intake.look()
         self.instance.add_dynamic_partitions("image_batch", [batch])
         job = build_defs(resource_overrides={"toolbox": self.tools}).resolve_job_def("tag_images")
         return job.execute_in_process(
-            partition_key=batch, instance=self.instance, raise_on_error=raises, run_config=_QUIET
+            partition_key=batch,
+            instance=self.instance,
+            raise_on_error=raises,
+            run_config=_QUIET,
+            tags={run_tags.RETRYING: Retrying.NOW.value, **(tags or {})},
         )
 
     def cost(self, batch: str = "b000001") -> dict[str, int]:
@@ -152,6 +167,10 @@ class Workshop:
         before = Counter({name: fake.asked for name, fake in self.fakes.items()})
         assert self.run(batch).success
         return dict(Counter({name: fake.asked for name, fake in self.fakes.items()}) - before)
+
+    def is_fresh(self, batch: str = "b000001") -> bool:
+        """Whether a run now would change nothing."""
+        return self.line.is_fresh(batch, now=datetime.now(UTC))
 
     def frame(self, stage: str, batch: str = "b000001") -> StageFrame:
         return self.tools.bench.store.read(stage, batch)

@@ -13,6 +13,7 @@ from tagging_assets.domain.frames import Row, StageFrame
 from tagging_assets.domain.freshness import Item
 from tagging_assets.domain.hashing import content_hash
 from tagging_assets.domain.stages import Recipes
+from tagging_assets.domain.staleness import PHOTOS
 
 
 @stage_asset("images", kinds={"python"})
@@ -23,11 +24,14 @@ def images(
     manifest: dg.ResourceParam[Manifest],
 ) -> dg.MaterializeResult[StageFrame]:
     """Read headers, captions and sidecars of the batch's photos."""
+    # Asked before the photos: what changes in between is then seen as not seen, and a run more finds it.
+    batch = manifest.batch(context.partition_key)
+    seen = {PHOTOS: str(batch.revision if batch else 0)}
     refs = manifest.images(context.partition_key)
     recipe = recipes["images"]
     limit = float(recipe.parts["max_megapixels"])
     compute = each(partial(describe, refs={ref.image_id: ref for ref in refs}, max_megapixels=limit))
-    return run_stage(context, bench, recipe, {}, compute, items=image_items(refs))
+    return run_stage(context, bench, recipe, {}, compute, items=image_items(refs), seen=seen)
 
 
 def image_items(refs: Sequence[ImageRef]) -> list[Item]:

@@ -1,17 +1,18 @@
-"""How fresh the line is: per batch and stage, what a run would do now, and why. Reads only."""
+"""How fresh the line is: which batches a run would change, and what it would do there. Told from sums, reads only."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from itertools import groupby
 
+from resources.frame_store import FrameStore
 from resources.manifest import Manifest
-from resources.publisher import Publisher
-from resources.workbench import Workbench
-from tagging_assets.assets.images import image_items
-from tagging_assets.domain.frames import StageFrame
-from tagging_assets.domain.freshness import COSTS, Plan, Why
-from tagging_assets.domain.hashing import content_hash
+from resources.states import States
+from tagging_assets.domain.freshness import Why
+from tagging_assets.domain.retrying import Retrying
 from tagging_assets.domain.stages import STAGES, Recipes
+from tagging_assets.domain.staleness import Stale, mark, stale_stages
 
 
 @dataclass(frozen=True)
@@ -19,55 +20,108 @@ class Line:
     """The stages over the stored tables.
 
     Attributes:
-        bench: plans stages.
+        store: the tables.
         recipes: how rows would be made now.
         manifest: which photos there are.
-        publisher: what is published.
+        states: what each stage came to, summed up.
     """
 
-    bench: Workbench
+    store: FrameStore
     recipes: Recipes
     manifest: Manifest
-    publisher: Publisher
+    states: States
 
-    def reasons(self, batch: str) -> dict[str, Counter[Why]]:
-        """Images per stage and reason. Stages below a stale one are judged by what is stored above them now."""
-        frames: dict[str, StageFrame] = {}
-        found: dict[str, Counter[Why]] = {}
-        for name in STAGES:
-            frames[name] = self.bench.store.read(name, batch)
-            found[name] = Counter(self._plan(name, batch, frames).why.values())
-        return found
+    def stale_batches(
+        self, batches: Sequence[str] | None = None, *, now: datetime, retrying: Retrying = Retrying.DUE
+    ) -> list[str]:
+        """Batches that a run would change, in order.
 
-    def is_fresh(self, batch: str) -> bool:
-        """Whether a run over the batch would change nothing. Stops at the first stage that would."""
-        frames: dict[str, StageFrame] = {}
-        for name in STAGES:
-            frames[name] = self.bench.store.read(name, batch)
-            plan = self._plan(name, batch, frames)
-            standing = {record.image_id for record in frames[name].current}
-            if standing != set(plan.why) or any(why is not Why.FRESH for why in plan.why.values()):
-                return False
-        gone = [ref.image_id for ref in self.manifest.images(batch) if ref.gone]
-        decided = [record for record in frames["tags"].current if record.ok]
-        return self.publisher.is_current(batch, decided, gone)
+        Args:
+            batches: only of these, and with a look whether their tables are there; all of the manifest by default.
+            now: aware UTC.
+            retrying: which failed images would be tried again.
+        """
+        found = set(self.states.unsettled(self.recipes, now=now, retrying=retrying, batches=batches))
+        found.update(batch for batch in batches or () if self._lost(batch))
+        return sorted(found)
 
-    def version(self, batch: str) -> str:
-        """Changes with the photos of a batch and with the recipes; the same again asks for no second run."""
-        refs = self.manifest.images(batch)
-        photos = sorted((item.image_id, item.inputs) for item in image_items(refs))
-        gone = sorted(ref.image_id for ref in refs if ref.gone)
-        return content_hash([photos, gone, sorted(recipe.hash for recipe in self.recipes.values())])
+    def is_fresh(self, batch: str, *, now: datetime) -> bool:
+        """Whether a run over the batch would change nothing."""
+        return not self.stale_batches([batch], now=now)
 
-    def stale_batches(self, batches: Sequence[str]) -> list[str]:
-        """Those of the batches that a run would change."""
-        return [batch for batch in batches if not self.is_fresh(batch)]
+    def versions(self, batches: Sequence[str]) -> dict[str, str]:
+        """By batch, what changes with its photos, the decisions about them and the recipes."""
+        return {one.batch: mark(one.revision, one.decisions, self.recipes) for one in self.manifest.batch_sums(batches)}
 
-    def _plan(self, name: str, batch: str, frames: Mapping[str, StageFrame]) -> Plan:
-        items = image_items(self.manifest.images(batch)) if name == "images" else None
-        return self.bench.plan(name, batch, self.recipes[name], frames, items, frames[name])
+    def stale(
+        self,
+        batches: Sequence[str],
+        *,
+        now: datetime,
+        retrying: Retrying = Retrying.DUE,
+        only: Collection[str] | None = None,
+    ) -> list[Stale]:
+        """What a run would do, batch by batch and stage by stage.
+
+        Args:
+            batches: those that :meth:`stale_batches` named.
+            now: aware UTC.
+            retrying: which failed images would be tried again.
+            only: stages that would run; all by default.
+        """
+        states, changed = self.states.of(batches), self.states.changed(batches)
+        return [
+            one
+            for batch in self.manifest.batch_sums(batches)
+            for one in stale_stages(
+                batch,
+                {stage: state for stage, state in states[batch.batch].items() if self._is_there(stage, batch.batch)},
+                self.recipes,
+                now=now,
+                changed=changed[batch.batch],
+                retrying=retrying,
+                only=only,
+            )
+        ]
+
+    def _lost(self, batch: str) -> bool:
+        return not all(self._is_there(stage, batch) for stage in STAGES)
+
+    def _is_there(self, stage: str, batch: str) -> bool:
+        return stage not in STAGES or self.store.exists(stage, batch)
 
 
-def costly(reasons: Mapping[Why, int]) -> int:
-    """How many images would be computed."""
-    return sum(count for why, count in reasons.items() if why in COSTS)
+@dataclass(frozen=True, slots=True)
+class StaleSum:
+    """What a run would do at one stage, over all batches.
+
+    Attributes:
+        stage: name of the stage.
+        certain: images that will be computed.
+        at_most: images that may be.
+        why: images per reason, at most.
+        recipes: images by the hash of the recipe that made them, where that changed.
+    """
+
+    stage: str
+    certain: int
+    at_most: int
+    why: Counter[Why]
+    recipes: Counter[str]
+
+
+def summed(stale: Sequence[Stale]) -> list[StaleSum]:
+    """Sums by stage, in the order of the line; stages without work are left out."""
+    order = list(STAGES)
+    ordered = sorted(stale, key=lambda one: order.index(one.stage))
+    return [_sum(stage, list(ones)) for stage, ones in groupby(ordered, key=lambda one: one.stage)]
+
+
+def _sum(stage: str, stale: Sequence[Stale]) -> StaleSum:
+    why: Counter[Why] = Counter()
+    recipes: Counter[str] = Counter()
+    for one in stale:
+        why[one.why] += max(one.at_most, one.reach if one.why is Why.RESTORED else 0)
+        if one.recipe is not None and one.why in (Why.RECIPE, Why.RESTORED):
+            recipes[one.recipe] += one.reach
+    return StaleSum(stage, sum(one.certain for one in stale), sum(one.at_most for one in stale), why, recipes)

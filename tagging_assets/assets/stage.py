@@ -12,10 +12,10 @@ import dagster as dg
 from resources.workbench import Compute, StageRun, Workbench
 from tagging_assets.domain.frames import StageFrame
 from tagging_assets.domain.freshness import Item, Recipe
-from tagging_assets.domain.hashing import content_hash
 from tagging_assets.domain.models import Model
 from tagging_assets.domain.stages import STAGES
 from tagging_assets.partitions import image_batches
+from tagging_assets.run_tags import retrying_of
 
 OWNER = "team:tagging"
 
@@ -27,6 +27,7 @@ def stage_asset(
     *,
     kinds: set[str],
     above: Sequence[str] = (),
+    beside: Sequence[str] = (),
     pool: str | None = None,
 ) -> Callable[[AssetFunction], dg.AssetsDefinition]:
     """Declare the asset of a stage: name, grain, group and dependencies come from the stage's own entry.
@@ -35,6 +36,7 @@ def stage_asset(
         name: of the stage.
         kinds: what it is made with, shown as badges.
         above: external recipe assets it depends on (see ``assets/recipes.py``).
+        beside: assets it depends on that are no stages; what they say is part of its recipe.
         pool: Dagster pool that limits how many run at once.
     """
     stage = STAGES[name]
@@ -46,7 +48,7 @@ def stage_asset(
         code_version=stage.code_version,
         owners=[OWNER],
         kinds={*kinds, "parquet"},
-        deps=[dg.AssetKey(["recipes", one]) for one in above],
+        deps=[*(dg.AssetKey(["recipes", one]) for one in above), *map(dg.AssetKey, beside)],
         pool=pool,
         io_manager_key="frames",
         metadata={
@@ -66,6 +68,7 @@ def run_stage(
     *,
     model: Model | None = None,
     items: Sequence[Item] | None = None,
+    seen: Mapping[str, str] | None = None,
     show: Callable[[StageFrame], Mapping[str, Any]] = lambda _frame: {},
 ) -> dg.MaterializeResult[StageFrame]:
     """Run the stage that ``recipe`` names over the context's partition and report it to Dagster.
@@ -78,24 +81,28 @@ def run_stage(
         compute: what the stage does with a chunk of images.
         model: asked, after the run, what it really ran on.
         items: the images, where they do not come from ``frames``.
+        seen: versions of what ``items`` were made from, by name.
         show: further metadata for people, from the finished frame.
     """
     # Of the op's context: the asset's own knows no run where the asset is called as a plain function.
     run_id = context.op_execution_context.run_id
-    run = bench.run(recipe.stage, context.partition_key, run_id, recipe, frames, compute, items)
-    metadata = {**_told(run), "recipe": dg.MetadataValue.json(recipe.body), **show(run.frame)}
+    retrying = retrying_of(context.op_execution_context.run_tags)
+    run = bench.run(
+        recipe.stage, context.partition_key, run_id, recipe, frames, compute, items, seen=seen, retrying=retrying
+    )
+    metadata = {
+        **_told(run),
+        "recipe": dg.MetadataValue.json(recipe.body),
+        "recipe hash": recipe.hash,
+        **show(run.frame),
+    }
     if model is not None:
         metadata["execution provider"] = model.provider
     return dg.MaterializeResult(
         value=run.frame,
         metadata=metadata,
-        data_version=dg.DataVersion(frame_version(run.frame)),
+        data_version=dg.DataVersion(run.frame.version),
     )
-
-
-def frame_version(frame: StageFrame) -> str:
-    """Data version of a partition: changes exactly when what it says changes."""
-    return content_hash(sorted((record.image_id, record.status, record.output) for record in frame.current))
 
 
 def _told(run: StageRun) -> dict[str, Any]:

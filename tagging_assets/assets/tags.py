@@ -1,4 +1,4 @@
-"""The decision: evidence of all sources fused into tags, each with everything that made it so."""
+"""The decision: evidence of all sources and people's verdicts made into tags, each with everything that made it so."""
 
 from functools import partial
 
@@ -14,9 +14,10 @@ from tagging_assets.domain.fusion import Fusion
 from tagging_assets.domain.gathering import Gatherer
 from tagging_assets.domain.rules import Rules
 from tagging_assets.domain.stages import Recipes
+from tagging_assets.domain.verdicts import StandingVerdict, standing
 
 
-@stage_asset("tags", kinds={"python"}, above=["rules", "label_sets"])
+@stage_asset("tags", kinds={"python"}, above=["rules", "label_sets"], beside=["calibration"])
 def tags(
     context: dg.AssetExecutionContext,
     proxies: StageFrame,
@@ -25,6 +26,7 @@ def tags(
     zero_shot_scores: StageFrame,
     tagger_scores: StageFrame,
     llm_tag_suggestions: StageFrame,
+    decisions: StageFrame,
     bench: dg.ResourceParam[Workbench],
     recipes: dg.ResourceParam[Recipes],
     gallery: dg.ResourceParam[Gallery],
@@ -40,6 +42,7 @@ def tags(
         "zero_shot_scores": zero_shot_scores,
         "tagger_scores": tagger_scores,
         "llm_tag_suggestions": llm_tag_suggestions,
+        "decisions": decisions,
     }
     compute = each(partial(decide, gatherer=gatherer, fusion=fusion, rules=rules))
     return run_stage(
@@ -53,5 +56,6 @@ def tags(
 
 
 def decide(item: Item, *, gatherer: Gatherer, fusion: Fusion, rules: Rules) -> list[Row]:
-    """Tags of one photo, best first."""
-    return [tag.row(item.image_id) for tag in fusion.decide(gatherer.all(item, rules)).tags]
+    """Tags of one photo, best first, then those that people rejected."""
+    verdicts = standing(StandingVerdict.from_row(row) for row in item.rows("decisions"))
+    return list(fusion.decide(gatherer.all(item, rules), verdicts).rows(item.image_id))

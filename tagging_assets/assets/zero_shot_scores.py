@@ -23,6 +23,7 @@ LabelSets = Mapping[str, LabelSet]
 def zero_shot_scores(
     context: dg.AssetExecutionContext,
     embeddings: StageFrame,
+    person_embeddings: StageFrame,
     bench: dg.ResourceParam[Workbench],
     recipes: dg.ResourceParam[Recipes],
     zero_shot_scorer: dg.ResourceParam[ZeroShotScorer],
@@ -30,7 +31,7 @@ def zero_shot_scores(
 ) -> dg.MaterializeResult[StageFrame]:
     """Score each subject against each label of the sets that are about its kind."""
     compute = each(partial(score, scorer=zero_shot_scorer, label_sets=label_sets))
-    frames = {"embeddings": embeddings}
+    frames = {"embeddings": embeddings, "person_embeddings": person_embeddings}
     recipe = recipes["zero_shot_scores"]
     return run_stage(context, bench, recipe, frames, compute, model=zero_shot_scorer, show=histogram)
 
@@ -50,7 +51,7 @@ def score(item: Item, *, scorer: ZeroShotScorer, label_sets: LabelSets) -> list[
 def subjects(item: Item) -> Iterator[tuple[str, Vectors]]:
     """Each subject with the vectors (views, d) of its views, as the encoder gave them."""
     by_subject: dict[str, list[Row]] = {}
-    for row in item.rows("embeddings"):
+    for row in (*item.rows("embeddings"), *item.rows("person_embeddings")):
         by_subject.setdefault(row["subject"], []).append(row)
     for subject, rows in by_subject.items():
         norms = np.array([row["norm"] for row in rows], dtype=np.float32)

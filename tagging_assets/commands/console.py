@@ -2,7 +2,8 @@
 
 import json
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 
 from rich.console import Console
@@ -35,6 +36,25 @@ def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[obje
     for row in rows:
         table.add_row(*(str(value) for value in row))
     stdout.print(table)
+
+
+@contextmanager
+def counted(what: str, total: int) -> Iterator[Callable[[int], None]]:
+    """A bar on a terminal, a line per change elsewhere; gives a function that says how much is done."""
+    if stderr.is_terminal:
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        with Progress(*columns, console=stderr) as bars:
+            task = bars.add_task(what, total=total)
+            yield lambda done: bars.update(task, completed=done)
+        return
+    said: list[int] = []
+
+    def show(done: int) -> None:
+        if said[-1:] != [done]:
+            said.append(done)
+            stderr.print(f"{what}: {done} of {total}", highlight=False)
+
+    yield show
 
 
 class ProgressBars:

@@ -1,12 +1,13 @@
 """``tagging status`` and ``tagging tags``: what there is, and what it says."""
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from resources.photo_folder import canonical
-from tagging_assets.assets.line import costly
+from resources.states import StageSum
+from tagging_assets.assets.line import StaleSum, summed
 from tagging_assets.commands.console import print_table
 from tagging_assets.commands.run import failures
 from tagging_assets.commands.session import Session
@@ -14,42 +15,46 @@ from tagging_assets.domain.stages import STAGES
 
 
 def status(session: Session) -> dict[str, Any]:
-    """Photos, batches, and per stage what stands, failed and would be computed."""
-    tools = session.toolbox
-    batches = tools.manifest.batches()
-    refs = [ref for batch in batches for ref in tools.manifest.images(batch)]
-    stages: dict[str, Counter[str]] = {stage: Counter() for stage in STAGES}
-    why: dict[str, Counter[str]] = {stage: Counter() for stage in STAGES}
-    for batch in batches:
-        reasons = session.line.reasons(batch)
-        for stage in STAGES:
-            current = tools.bench.store.read(stage, batch).current
-            stages[stage]["ok"] += sum(record.ok for record in current)
-            stages[stage]["failed"] += sum(not record.ok for record in current)
-            stages[stage]["to_compute"] += costly(reasons[stage])
-            why[stage].update({str(reason): count for reason, count in reasons[stage].items()})
-    live = tools.publisher.tags()
+    """Photos, batches, and per stage what stands, failed and would be computed; told from sums, not from rows."""
+    tools, line, now = session.toolbox, session.line, datetime.now(UTC)
+    batches = tools.manifest.batch_sums()
+    held = tools.states.sums()
+    stale_batches = line.stale_batches(now=now)
+    stale = {one.stage: one for one in summed(line.stale(stale_batches, now=now))}
+    tags = tools.publisher.counts()
     return {
         "data_dir": str(session.settings.data_dir),
         "database": "embedded" if session.database.embedded else "TAGGING_DATABASE_URL",
-        "images": sum(not ref.gone for ref in refs),
-        "gone": sum(ref.gone for ref in refs),
+        "images": sum(batch.images for batch in batches),
+        "gone": sum(batch.gone for batch in batches),
         "batches": len(batches),
-        "published_tags": len(live),
-        "needs_review": sum(row["status"] == "needs_review" for row in live),
-        "stages": {stage: {**stages[stage], "why": dict(why[stage])} for stage in STAGES},
+        "stale_batches": len(stale_batches),
+        "published_tags": sum(tags.values()),
+        "needs_review": tags.get("needs_review", 0),
+        "stages": {stage: _stage_status(held.get(stage), stale.get(stage)) for stage in STAGES},
         "llm_calls": tools.ledger.outcomes(),
+    }
+
+
+def _stage_status(held: StageSum | None, stale: StaleSum | None) -> dict[str, Any]:
+    return {
+        "ok": held.ok if held else 0,
+        "failed": held.failed if held else 0,
+        "to_compute": stale.certain if stale else 0,
+        "at_most": stale.at_most if stale else 0,
+        "why": {str(why): count for why, count in stale.why.items()} if stale else {},
     }
 
 
 def show_status(told: Mapping[str, Any]) -> None:
     """Tell a person."""
     print_table(
-        f"{told['images']} photos in {told['batches']} batches, {told['published_tags']} tags "
-        f"({told['needs_review']} to review), {told['gone']} photos gone; {told['data_dir']}",
-        ["stage", "ok", "failed", "to compute", "why"],
+        f"{told['images']} photos in {told['batches']} batches ({told['stale_batches']} stale), "
+        f"{told['published_tags']} tags ({told['needs_review']} to review), {told['gone']} photos gone; "
+        f"{told['data_dir']}",
+        ["stage", "ok", "failed", "to compute", "at most", "why"],
         [
-            (stage, one["ok"], one["failed"], one["to_compute"], _because(one["why"]))
+            (stage, one["ok"], one["failed"], one["to_compute"], one["at_most"], _because(one["why"]))
             for stage, one in told["stages"].items()
         ],
     )
@@ -59,7 +64,7 @@ def show_status(told: Mapping[str, Any]) -> None:
 
 
 def _because(why: Mapping[str, int]) -> str:
-    return ", ".join(f"{reason}: {count}" for reason, count in sorted(why.items()) if reason != "fresh")
+    return ", ".join(f"{reason}: {count}" for reason, count in sorted(why.items()))
 
 
 def tags(session: Session, paths: Sequence[Path]) -> list[dict[str, Any]]:

@@ -4,18 +4,21 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from rich.markup import escape
 
 from resources.photo_folder import canonical
+from tagging_assets.commands.batches import run_batches
 from tagging_assets.commands.console import stderr
 from tagging_assets.commands.models import ensure
-from tagging_assets.commands.session import Session
+from tagging_assets.commands.session import Session, user
 from tagging_assets.domain.errors import SettingsError
 from tagging_assets.domain.frames import ImageRecord
 from tagging_assets.domain.images import extension
+from tagging_assets.domain.retrying import Retrying
 from tagging_assets.domain.stages import STAGES
 
 #: How long a run waits for files that are still being written.
@@ -35,6 +38,7 @@ class RunReport:
         unstable: files that were still being written, and were left for the next run.
         ignored: files that are no photos by their name.
         unreadable: folders and files that could not be looked at, to the reason.
+        operation: the name by which its changes are told and undone; ``""`` where nothing was run.
     """
 
     images: dict[str, str]
@@ -45,6 +49,7 @@ class RunReport:
     unstable: list[str] = field(default_factory=list)
     ignored: list[str] = field(default_factory=list)
     unreadable: dict[str, str] = field(default_factory=dict)
+    operation: str = ""
 
     @property
     def nothing_to_do(self) -> bool:
@@ -61,6 +66,7 @@ class RunReport:
             "unstable": self.unstable,
             "ignored": self.ignored,
             "unreadable": self.unreadable,
+            "operation": self.operation,
             "seconds": round(self.seconds, 2),
         }
 
@@ -79,11 +85,13 @@ def run_paths(session: Session, paths: Sequence[Path]) -> RunReport:
     seen = session.toolbox.intake.look_until_stable(paths, patience_seconds=_PATIENCE_SECONDS)
     refs = session.toolbox.manifest.known([canonical(path) for path in paths])
     batches = sorted({*seen.change.touched_batches, *(ref.batch for ref in refs if not ref.gone)})
-    stale = session.line.stale_batches(batches)
+    stale = session.line.stale_batches(batches, now=datetime.now(UTC), retrying=Retrying.NOW)
+    operation, runs = "", dict[str, str]()
     if stale:
         ensure(session.toolbox.weights, session.toolbox.models)
         session.observe_recipes()
-    runs = _run_batches(session, stale) if stale else {}
+        operation = session.toolbox.history.begin("run", user(), now=datetime.now(UTC))
+        runs = run_batches(session, stale, operation=operation)
     images = {ref.image_id: ref.uri for ref in refs if not ref.gone}
     return RunReport(
         images=images,
@@ -94,28 +102,8 @@ def run_paths(session: Session, paths: Sequence[Path]) -> RunReport:
         unstable=[file.uri for file in seen.unstable],
         ignored=list(seen.ignored),
         unreadable=seen.unreadable,
+        operation=operation,
     )
-
-
-def _run_batches(session: Session, batches: Sequence[str]) -> dict[str, str]:
-    """One run per batch, in this process: models stay warm from batch to batch; the run's id by batch."""
-    from tagging_assets.definitions import build_defs
-    from tagging_assets.partitions import image_batches
-
-    definitions = build_defs(resource_overrides={"toolbox": session.toolbox})
-    job = definitions.resolve_job_def("tag_images")
-    session.instance.add_dynamic_partitions(str(image_batches.name), batches)
-    runs = {}
-    for batch in batches:
-        result = job.execute_in_process(
-            instance=session.instance,
-            partition_key=batch,
-            # The console is for progress and results; the events are in the Dagster instance.
-            run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
-            tags={"tagging/command": "run"},
-        )
-        runs[batch] = result.run_id
-    return runs
 
 
 def _computed(session: Session, runs: dict[str, str]) -> Counter[str]:

@@ -1,5 +1,6 @@
 """A command's hold on the project: settings, database, tools, and Dagster where it is needed."""
 
+import getpass
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -44,7 +45,7 @@ class Session:
     def line(self) -> Line:
         """Freshness of the stored tables."""
         tools = self.toolbox
-        return Line(tools.bench, tools.recipes, tools.manifest, tools.publisher)
+        return Line(tools.bench.store, tools.recipes, tools.manifest, tools.states)
 
     @property
     def environment(self) -> dict[str, str]:
@@ -69,6 +70,15 @@ class Session:
         from tagging_assets.assets.recipes import observe_changed
 
         observe_changed(self.instance, self.toolbox.source_versions)
+
+
+def user() -> str:
+    """Who is at the keyboard, as the history calls them."""
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):
+        # No entry for the user in the system's list, as in some containers.
+        return f"user {os.getuid()}"
 
 
 def dagster_environment(settings_path: Path, settings: Settings, database: Database) -> dict[str, str]:

@@ -100,7 +100,7 @@ def fit(width: int, height: int, box_width: int, box_height: int) -> tuple[int, 
 
 def summary(entries: Sequence[Entry], seconds: float | None = None) -> str:
     """The sheet in one line: ``12 photos · 57 tags · 9 to review · 1 failed · 8.4 s``."""
-    tags = [tag for entry in entries for tag in entry.tags]
+    tags = [tag for entry in entries for tag in entry.tags if tag.status != "rejected"]
     review = sum(tag.status == "needs_review" for tag in tags)
     failed = sum(bool(entry.error) for entry in entries)
     parts = [_count(len(entries), "photo"), _count(len(tags), "tag"), f"{review} to review"]

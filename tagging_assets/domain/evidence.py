@@ -71,8 +71,10 @@ class SourceCard:
     Attributes:
         weight: 0 (ignored) to 1: the highest score that this source alone can give a tag.
         calibration: raw score to confidence.
+        calibrations: the same by category, fitted to people's decisions (see ``fitted``).
         threshold: raw score from which a label counts, where nothing more particular is said.
         thresholds: the same by category.
+        floors: raw score by category below which no label counts, whatever its own threshold: fitted, too.
         family: name of a network whose work several sources share; they count as one. ``""`` for none.
     """
 
@@ -81,11 +83,17 @@ class SourceCard:
     threshold: float = 0.0
     thresholds: Mapping[str, float] = field(default_factory=dict)
     family: str = ""
+    calibrations: Mapping[str, Calibration] = field(default_factory=dict)
+    floors: Mapping[str, float] = field(default_factory=dict)
+
+    def curve(self, category: str) -> Calibration:
+        """What raw scores of labels of a category (normalised) are worth."""
+        return self.calibrations.get(category, self.calibration)
 
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """Evidence that counts, with what its source's card and the rules make of it.
+    """Evidence with what its source's card and the rules make of it.
 
     Attributes:
         evidence: as it came.
@@ -105,6 +113,11 @@ class Heard:
     def strength(self) -> float:
         """What it alone would make the tag's score."""
         return self.weight * self.confidence
+
+    @property
+    def counts(self) -> bool:
+        """Whether the raw score reaches its threshold, from a source that has any weight."""
+        return round(self.evidence.score, DECIMALS) >= round(self.threshold, DECIMALS) and self.strength > 0.0
 
     @property
     def order(self) -> tuple[Any, ...]:
@@ -160,7 +173,17 @@ class Trust:
         self._cards = {key: _overridden(card, self._said[key]) for key, card in cards.items()}
 
     def hear(self, evidence: Evidence) -> Heard | None:
-        """The evidence with its worth; ``None`` where its raw score is below the threshold or its weight 0.
+        """The evidence with its worth; ``None`` where it does not count.
+
+        Raises:
+            SettingsError: its source has no card.
+            ModelFailed: its raw score is not a number.
+        """
+        heard = self.weigh(evidence)
+        return heard if heard.counts else None
+
+    def weigh(self, evidence: Evidence) -> Heard:
+        """The evidence with its worth, whether or not it counts.
 
         Raises:
             SettingsError: its source has no card.
@@ -175,28 +198,32 @@ class Trust:
             )
         card, said = self._cards[key], self._said[key]
         raw, threshold = round(evidence.score, DECIMALS), self._threshold(evidence, card, said)
-        confidence = round(card.calibration.confidence(raw), DECIMALS)
-        if raw < round(threshold, DECIMALS) or card.weight * confidence <= 0.0:
-            return None
+        curve = card.curve(normalise_tag(evidence.category))
+        confidence = round(curve.confidence(raw), DECIMALS)
         return Heard(evidence, threshold, confidence, card.weight, card.family or "/".join(key))
 
     @staticmethod
     def _threshold(evidence: Evidence, card: SourceCard, said: Sequence[SourceOverride]) -> float:
-        """The operator's for the category, then the label's own, then the card's: the most particular word."""
+        """The operator's for the category, then the label's own, then the card's: the most particular word.
+
+        All but the operator's are raised to what decisions have shown to be needed, where that is known.
+        """
         category = normalise_tag(evidence.category)
         for item in said:
             for name in (category, ANY_CATEGORY):
                 if name in item.thresholds:
                     return item.thresholds[name]
-        if evidence.threshold is not None:
-            return evidence.threshold
-        return card.thresholds.get(evidence.category, card.threshold)
+        own = evidence.threshold
+        usual = card.thresholds.get(evidence.category, card.threshold) if own is None else own
+        return max(usual, card.floors.get(category, usual))
 
 
 def _overridden(card: SourceCard, said: Sequence[SourceOverride]) -> SourceCard:
     weight = next((item.weight for item in said if item.weight is not None), card.weight)
-    points = next((item.calibration for item in said if item.calibration is not None), card.calibration.points)
-    return replace(card, weight=weight, calibration=Calibration(points))
+    points = next((item.calibration for item in said if item.calibration is not None), None)
+    if points is None:
+        return replace(card, weight=weight)
+    return replace(card, weight=weight, calibration=Calibration(points), calibrations={})
 
 
 def rank_score(rank: int) -> float:

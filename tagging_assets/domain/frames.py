@@ -12,6 +12,7 @@ from typing import Any
 
 import polars as pl
 
+from tagging_assets.domain.hashing import content_hash
 from tagging_assets.domain.schemas import RECORD, Table
 
 Row = Mapping[str, Any]
@@ -38,6 +39,7 @@ class ImageRecord:
         computed_at: when, aware UTC.
         seconds: time it took.
         current: whether it stands for the image now.
+        attempts: how often it was tried, this time included.
     """
 
     image_id: str
@@ -53,6 +55,7 @@ class ImageRecord:
     error: str | None = None
     retryable: bool = False
     current: bool = True
+    attempts: int = 1
 
     @property
     def key(self) -> tuple[str, str, str]:
@@ -85,6 +88,11 @@ class StageFrame:
     def current(self) -> tuple[ImageRecord, ...]:
         """Records that stand now, ok and failed."""
         return tuple(self._by_image.values())
+
+    @property
+    def version(self) -> str:
+        """Changes exactly when what the current records say changes: the partition's data version."""
+        return content_hash(sorted((record.image_id, record.status, record.output) for record in self.current))
 
     @property
     def rows(self) -> pl.DataFrame:
@@ -120,7 +128,8 @@ class StageFrame:
             table,
             tuple(
                 ImageRecord(
-                    **{name: line[name] for name in RECORD},
+                    # A table that was written by an earlier version may have fewer columns.
+                    **{name: line[name] for name in RECORD if name in line},
                     rows=tuple({"image_id": line["image_id"], **row} for row in line["rows"] or ()),
                 )
                 for line in frame.iter_rows(named=True)

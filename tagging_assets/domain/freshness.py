@@ -5,7 +5,7 @@ Carte", ICFP 2018): a record is fresh if its recipe and the content of its input
 Times, run ids and Dagster's own events play no part.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
@@ -53,6 +53,7 @@ class Why(StrEnum):
     RECIPE = "the recipe changed"
     INPUTS = "its inputs changed"
     RETRY = "failed, and may succeed now"
+    WAITING = "failed, to be tried again later"
 
 
 #: Reasons that cost a computation.
@@ -147,6 +148,7 @@ def plan(
     *,
     copies: Iterable[ImageRecord] = (),
     shared: bool = False,
+    again: Callable[[ImageRecord], bool] = lambda record: record.retryable,
 ) -> Plan:
     """Decide, image by image, what stands and what has to be computed.
 
@@ -156,6 +158,7 @@ def plan(
         previous: what the partition holds.
         copies: records of other images and partitions that may be lent (see ``shared``).
         shared: whether rows depend on the inputs alone, so that one photo's rows serve its copies.
+        again: whether a failed record is tried again now (see ``retrying.is_due``).
     """
     known = {record.key: record for record in previous.records}
     lendable = {
@@ -167,9 +170,9 @@ def plan(
     for item in items:
         record = known.get((item.image_id, recipe_hash, item.inputs))
         lent = lendable.get((recipe_hash, item.inputs))
-        if record is not None and not (record.status == "failed" and record.retryable):
+        if record is not None and (record.ok or not again(record)):
             keep.append(replace(record, current=True))
-            why[item.image_id] = Why.FRESH if record.current else Why.RESTORED
+            why[item.image_id] = _why_kept(record)
         elif lent is not None:
             keep.append(replace(lent, image_id=item.image_id, rows=_owned(lent, item.image_id), current=True))
             why[item.image_id] = Why.COPY
@@ -177,6 +180,12 @@ def plan(
             compute.append(item)
             why[item.image_id] = _why(previous.get(item.image_id), recipe_hash, retry=record is not None)
     return Plan(tuple(keep), tuple(compute), why)
+
+
+def _why_kept(record: ImageRecord) -> Why:
+    if not record.current:
+        return Why.RESTORED
+    return Why.FRESH if record.ok or not record.retryable else Why.WAITING
 
 
 def _why(standing: ImageRecord | None, recipe_hash: str, *, retry: bool) -> Why:

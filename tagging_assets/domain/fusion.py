@@ -2,7 +2,8 @@
 
 The method, in the order it is applied:
 
-1. Labels become tags (normalised, aliases merged). What the policy refuses and what the operator banned goes.
+1. Labels become tags (normalised, aliases merged). What the policy refuses goes, also where a person said it. A
+   person's verdict joins the evidence on its tag as one more source (see ``verdicts``); the newest one holds.
 2. A raw score below its threshold does not count. One that counts becomes a confidence ``c`` by its source's
    calibration, and every source has a weight ``w`` in [0, 1].
 3. Of each source and model only the most confident evidence counts, so that several views, people or synonyms do
@@ -10,12 +11,15 @@ The method, in the order it is applied:
 4. What is left is taken as independent: ``score = 1 - product(1 - w * c)``, the noisy-OR of Pearl, "Probabilistic
    Reasoning in Intelligent Systems" (1988), section 4.3.2. It never falls when evidence is added, never leaves
    [0, 1], and a source alone never gets a tag beyond its own weight.
-5. Of an exclusive group the highest score stays. A narrow win, or a source that names a loser which would have
-   been kept, asks for a person's eye; so does a score below ``review_below``.
-6. Limits, best first, ties by name.
+5. What a person rejected leaves here, before it can beat anything, with the score it would have had; then what the
+   operator banned, unless a person keeps it.
+6. Of an exclusive group what people keep stays, else what a rule forces, else the highest score. A narrow win, or a
+   source that names a loser which would have been kept, asks for a person's eye; so does a score below
+   ``review_below``. What people keep needs no further eye.
+7. Limits, best first, ties by name. What people keep and rules force has its place first, and always has one.
 
-The order of the evidence never matters. What does not belong here: people's verdicts on tags, which win over all
-of this later, and how raw scores are made.
+The order of the evidence never matters. Without verdicts the same comes out as if there had never been any. What
+does not belong here: which verdicts hold (``verdicts``), and how raw scores are made.
 """
 
 import math
@@ -23,76 +27,19 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from operator import attrgetter
+from types import MappingProxyType
 from typing import Any
 
 from tagging_assets.domain.evidence import DECIMALS, Evidence, Heard, SourceCard, Trust
 from tagging_assets.domain.rules import Rules, normalise_tag
-
-AUTO = "auto"
-NEEDS_REVIEW = "needs_review"
+from tagging_assets.domain.tag_decision import ACCEPTED, ADDED, AUTO, NEEDS_REVIEW, Decision, Dropped, TagDecision
+from tagging_assets.domain.verdicts import PERSON_CATEGORY, PERSON_SOURCE, StandingVerdict, standing
 
 #: Source of forced tags, and the category of those that no model knows.
 RULE_SOURCE = "rule"
 FORCED_CATEGORY = "forced"
 
-
-@dataclass(frozen=True, slots=True)
-class TagDecision:
-    """One kept tag.
-
-    Attributes:
-        tag: normalised, aliases merged.
-        category: as its strongest source names it; a ranked answer's only where there is no other.
-        score: fused, in [0, 1].
-        status: ``auto`` or ``needs_review``.
-        reason: one short sentence for people.
-        sources: structs of the table ``tags``, one per source and model, strongest first. The stored weight is 0
-            where another source of the family counted, so that ``score`` can always be worked out again as
-            ``1 - product(1 - weight * confidence)``.
-    """
-
-    tag: str
-    category: str
-    score: float
-    status: str
-    reason: str
-    sources: tuple[dict[str, Any], ...]
-
-    def row(self, image_id: str) -> dict[str, Any]:
-        """A row of the table ``tags``."""
-        return {
-            "image_id": image_id,
-            "tag": self.tag,
-            "category": self.category,
-            "score": self.score,
-            "status": self.status,
-            "reason": self.reason,
-            "sources": [dict(source) for source in self.sources],
-        }
-
-
-@dataclass(frozen=True, slots=True)
-class Dropped:
-    """A tag that had evidence above a threshold and was not kept, and why."""
-
-    tag: str
-    score: float
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """Everything decided about one photo.
-
-    Attributes:
-        tags: kept, best first, ties by name.
-        dropped: not kept, best first; for showing what was filtered.
-        refused: how many labels the policy took out. Not which: that would be the very record it forbids.
-    """
-
-    tags: tuple[TagDecision, ...]
-    dropped: tuple[Dropped, ...]
-    refused: int
+_NOBODY_SAYS: Mapping[str, StandingVerdict] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,11 +52,22 @@ class _Candidate:
     heard: tuple[Heard, ...]
     strengths: Mapping[str, float]
     persons: Mapping[str, float]
+    verdict: StandingVerdict | None = None
     losers: tuple["_Candidate", ...] = ()
 
     @property
-    def order(self) -> tuple[bool, float, str]:
-        return (not self.forced, -self.score, self.tag)
+    def rank(self) -> int:
+        """Whose word it is: 0 a person's, 1 a rule's, 2 the models'."""
+        return 0 if self.verdict is not None else 1 if self.forced else 2
+
+    @property
+    def settled(self) -> bool:
+        """Whether it stands whatever its score."""
+        return self.rank < 2
+
+    @property
+    def order(self) -> tuple[int, float, str]:
+        return (self.rank, -self.score, self.tag)
 
 
 def fuse(weighted: Iterable[tuple[float, float]]) -> float:
@@ -138,46 +96,66 @@ class Fusion:
         self._rules = rules
         self._trust = Trust(cards, rules.sources)
         self._refuse = refuse
-        self._verdicts: dict[str, bool] = {}
+        self._judged: dict[str, bool] = {}
         self._force = Evidence(RULE_SOURCE, "forced", rules.rules_hash, "", "photo", "", 1.0)
         self._groups: dict[str, list[str]] = defaultdict(list)
         for name, tags in rules.exclusive.items():
             for tag in tags:
                 self._groups[tag].append(name)
 
-    def decide(self, evidence: Iterable[Evidence]) -> Decision:
-        """Fuse all evidence about one photo.
+    def decide(self, evidence: Iterable[Evidence], verdicts: Mapping[str, StandingVerdict] = _NOBODY_SAYS) -> Decision:
+        """Fuse all evidence about one photo with what people say about its tags.
+
+        Args:
+            evidence: of all sources, in any order.
+            verdicts: what stands, by tag.
 
         Raises:
             SettingsError: evidence of a source that has no card.
             ModelFailed: a raw score is not a number.
         """
-        rules, dropped, refused = self._rules, list[Dropped](), 0
-        heard: dict[str, list[Heard]] = {tag: [] for tag in rules.forced}
+        people, muted = self._people(verdicts)
+        heard, refused = self._hear(evidence, (*self._rules.forced, *people))
+        candidates = [self._candidate(tag, items, people.get(tag)) for tag, items in heard.items()]
+        rejected = [item for item in candidates if item.verdict is not None and not item.verdict.keeps]
+        left = [item for item in candidates if item.verdict is None or item.verdict.keeps]
+        banned = [item for item in left if item.verdict is None and item.tag in self._rules.banned]
+        allowed = [item for item in left if item.verdict is not None or item.tag not in self._rules.banned]
+        winners, lost = self._settle_groups(sorted(allowed, key=attrgetter("order")))
+        kept, faint = self._keep(winners)
+        chosen, over = self._limit([self._decided(item) for item in kept])
+        dropped = [*(Dropped(item.tag, item.score, "banned") for item in banned), *lost, *faint, *over]
+        return Decision(
+            _best_first(chosen),
+            _best_first(self._decided(item) for item in rejected),
+            tuple(sorted(dropped, key=lambda item: (-item.score, item.tag))),
+            refused + muted,
+        )
+
+    def _people(self, verdicts: Mapping[str, StandingVerdict]) -> tuple[dict[str, StandingVerdict], int]:
+        """What people say by the tag as it is spelt now, and on how many tags the policy does not let them."""
+        said = standing(replace(one, tag=self._rules.canonical(one.tag)) for one in verdicts.values())
+        allowed = {tag: one for tag, one in said.items() if not self._is_refused(tag)}
+        return allowed, len(said) - len(allowed)
+
+    def _hear(self, evidence: Iterable[Evidence], always: Iterable[str]) -> tuple[dict[str, list[Heard]], int]:
+        """What counts by tag, ``always`` among them, and how many labels the policy took out."""
+        heard: dict[str, list[Heard]] = {tag: [] for tag in always}
+        refused = 0
         for said in evidence:
-            tag = rules.canonical(said.label)
+            tag = self._rules.canonical(said.label)
             if self._is_refused(said.label) or self._is_refused(tag):
                 refused += 1
             elif tag and (item := self._trust.hear(said)):
                 heard.setdefault(tag, []).append(item)
-        candidates = [self._candidate(tag, items) for tag, items in heard.items()]
-        dropped += [Dropped(item.tag, item.score, "banned") for item in candidates if item.tag in rules.banned]
-        allowed = [item for item in candidates if item.tag not in rules.banned]
-        winners, lost = self._settle_groups(sorted(allowed, key=attrgetter("order")))
-        kept, faint = self._keep(winners)
-        chosen, over = self._limit([self._decided(item) for item in kept])
-        return Decision(
-            tuple(sorted(chosen, key=lambda item: (-item.score, item.tag))),
-            tuple(sorted([*dropped, *lost, *faint, *over], key=lambda item: (-item.score, item.tag))),
-            refused,
-        )
+        return heard, refused
 
     def _is_refused(self, term: str) -> bool:
-        if term not in self._verdicts:
-            self._verdicts[term] = self._refuse(term) is not None
-        return self._verdicts[term]
+        if term not in self._judged:
+            self._judged[term] = self._refuse(term) is not None
+        return self._judged[term]
 
-    def _candidate(self, tag: str, items: Sequence[Heard]) -> _Candidate:
+    def _candidate(self, tag: str, items: Sequence[Heard], verdict: StandingVerdict | None) -> _Candidate:
         forced = tag in self._rules.forced
         best: dict[tuple[str, str], Heard] = {}
         persons: dict[str, float] = {}
@@ -192,6 +170,8 @@ class Fusion:
             families.add(item.family)
         if forced:
             heard.insert(0, Heard(replace(self._force, label=tag), 0.0, 1.0, 1.0, RULE_SOURCE))
+        if verdict is not None:
+            heard.insert(0, verdict.heard())
         return _Candidate(
             tag=tag,
             score=fuse((item.weight, item.confidence) for item in heard),
@@ -199,16 +179,20 @@ class Fusion:
             heard=tuple(sorted(heard, key=lambda item: item.weight == 0.0)),
             strengths={item.evidence.source: item.strength for item in reversed(best.values())},
             persons=persons,
+            verdict=verdict,
         )
 
     def _settle_groups(self, ordered: Sequence[_Candidate]) -> tuple[list[_Candidate], list[Dropped]]:
-        """Best first, each tag stays unless a better one of its groups has; the winner remembers whom it beat."""
+        """Best first, each tag stays unless a better one of its groups has; the winner remembers whom it beat.
+
+        What people keep stays whatever else does, what rules force unless a person kept another.
+        """
         winners: dict[str, _Candidate] = {}
         dropped = []
         for item in ordered:
             others = winners.values() if item.tag in self._groups else ()
             rival = next((other for other in others if self._exclude(other, item)), None)
-            if rival is None or item.forced:
+            if rival is None or (item.settled and item.rank <= rival.rank):
                 winners[item.tag] = item
             else:
                 winners[rival.tag] = replace(rival, losers=(*rival.losers, item))
@@ -231,7 +215,7 @@ class Fusion:
         kept, dropped = [], []
         floor = self._rules.keep_above
         for item in winners:
-            if item.forced or item.score >= floor:
+            if item.settled or item.score >= floor:
                 kept.append(item)
             else:
                 dropped.append(Dropped(item.tag, item.score, f"{item.score:.2f} is below {floor:.2f}"))
@@ -241,25 +225,27 @@ class Fusion:
         contests = [self._contest(item, loser) for loser in item.losers]
         said = [_who_says(item), *(phrase for phrase, _ in contests)]
         doubtful = any(doubt for _, doubt in contests)
-        if item.score < self._rules.review_below:
+        if item.score < self._rules.review_below and not item.settled:
             doubtful = True
             said.append(f"{item.score:.2f} is below {self._rules.review_below:.2f}")
+        status = NEEDS_REVIEW if doubtful and not item.settled else AUTO
         # a ranked answer names a tag but not what kind of thing it is
         knowing = sorted(item.heard, key=lambda heard: heard.evidence.rank is not None)
-        categories = [*(heard.evidence.category for heard in knowing), FORCED_CATEGORY]
+        categories = [*(heard.evidence.category for heard in knowing), _category_of_last_resort(item)]
         return TagDecision(
             tag=item.tag,
             category=next(name for name in categories if name),
             score=item.score,
-            status=NEEDS_REVIEW if doubtful and not item.forced else AUTO,
+            status=status if item.verdict is None else str(item.verdict.verdict),
             reason="; ".join(said),
             sources=tuple(heard.as_struct() for heard in item.heard),
         )
 
     def _contest(self, winner: _Candidate, loser: _Candidate) -> tuple[str, bool]:
         """How a tag won over another of its group, and whether that is doubtful."""
-        if winner.forced:
-            return f"forced over {loser.tag} {loser.score:.2f}", False
+        if winner.settled:
+            verb = "forced" if winner.verdict is None else "chosen"
+            return f"{verb} over {loser.tag} {loser.score:.2f}", False
         against = sorted(
             source
             for source, strength in loser.strengths.items()
@@ -272,17 +258,18 @@ class Fusion:
             return f"won narrowly over {loser.tag} {loser.score:.2f}", True
         return f"won over {loser.tag} {loser.score:.2f}", False
 
-    def _limit(self, tags: Iterable[TagDecision]) -> tuple[list[TagDecision], list[Dropped]]:
+    def _limit(self, tags: Sequence[TagDecision]) -> tuple[list[TagDecision], list[Dropped]]:
         rules = self._rules
         kept: list[TagDecision] = []
         dropped = []
         counts: Counter[str] = Counter()
-        for item in sorted(tags, key=lambda tag: (tag.tag not in rules.forced, -tag.score, tag.tag)):
+        settled = {item.tag for item in tags if item.status in (ACCEPTED, ADDED) or item.tag in rules.forced}
+        for item in sorted(tags, key=lambda tag: (tag.tag not in settled, -tag.score, tag.tag)):
             category = normalise_tag(item.category)
             limit = rules.max_per_category.get(category, math.inf)
-            if item.tag not in rules.forced and counts[category] >= limit:
+            if item.tag not in settled and counts[category] >= limit:
                 dropped.append(Dropped(item.tag, item.score, f"over the limit of {limit} for {item.category}"))
-            elif item.tag not in rules.forced and rules.max_tags is not None and len(kept) >= rules.max_tags:
+            elif item.tag not in settled and rules.max_tags is not None and len(kept) >= rules.max_tags:
                 dropped.append(Dropped(item.tag, item.score, f"over the limit of {rules.max_tags} tags"))
             else:
                 kept.append(item)
@@ -296,7 +283,7 @@ def explain_tag(row: Mapping[str, Any]) -> list[str]:
     ``objects zero-shot (efficientnet-lite0 @ 57934424…): raw 0.61 ≥ 0.40 → confidence 0.82 × weight 0.90``
     """
     lines = [_source_line(source, row["tag"]) for source in row["sources"]]
-    counted = [source for source in row["sources"] if source["weight"] > 0.0]
+    counted = [source for source in row["sources"] if source["weight"] * source["confidence"] > 0.0]
     if len(counted) > 1:
         doubts = "".join(f"(1 − {source['weight'] * source['confidence']:.2f})" for source in counted)
         lines.append(f"together 1 − {doubts} = {row['score']:.2f}")
@@ -306,6 +293,9 @@ def explain_tag(row: Mapping[str, Any]) -> list[str]:
 def _source_line(source: Mapping[str, Any], tag: str) -> str:
     if source["source"] == RULE_SOURCE:
         return f"rule (rules @ {source['revision'][:8]}…): every photo gets it"
+    if source["source"] == PERSON_SOURCE:
+        says = "the photo has it" if source["score"] else "the photo does not have it"
+        return f"{source['model']} ({source['revision']}): {says}, whatever the other sources say"
     revision = f" @ {source['revision'][:8]}…" if source["revision"] else ""
     named = "" if normalise_tag(source["label"]) == tag else f', as "{source["label"]}"'
     where = f", {source['subject']}" if source["subject"].startswith("person") else ""
@@ -317,7 +307,17 @@ def _source_line(source: Mapping[str, Any], tag: str) -> str:
     )
 
 
+def _best_first(tags: Iterable[TagDecision]) -> tuple[TagDecision, ...]:
+    return tuple(sorted(tags, key=lambda item: (-item.score, item.tag)))
+
+
+def _category_of_last_resort(item: _Candidate) -> str:
+    return FORCED_CATEGORY if item.forced else PERSON_CATEGORY
+
+
 def _who_says(item: _Candidate) -> str:
+    if item.verdict is not None:
+        return item.verdict.sentence
     if item.forced:
         return "forced by a rule"
     names = list(dict.fromkeys(heard.evidence.source for heard in item.heard if heard.weight > 0.0))

@@ -17,6 +17,9 @@ from tagging_assets.domain.rules import Rules
 #: Names of the sources, as people read them and as ``rules.sources`` overrides them.
 PEOPLE, ZERO_SHOT, TAGGER, CHAT = "people", "zero-shot", "tagger", "chat model"
 
+#: Categories of sources that know only one: of the one thing they look for, and of whatever they name.
+PEOPLE_CATEGORY, CHAT_CATEGORY = "object", "suggestion"
+
 #: A box counts as a person, for evidence about that person, from this score on.
 PERSON = 0.5
 
@@ -59,7 +62,7 @@ class Gatherer:
                 self.landmarker.revision,
                 label="person",
                 subject=_person(row["detection_id"]),
-                category="object",
+                category=PEOPLE_CATEGORY,
                 score=row["person_score"],
                 **_made_by(item, "landmarks"),
             )
@@ -107,7 +110,7 @@ class Gatherer:
                 self.chat.revision,
                 label=row["tag"],
                 subject="photo",
-                category="suggestion",
+                category=CHAT_CATEGORY,
                 score=rank_score(row["rank"]),
                 rank=row["rank"],
                 prompt_id=self.prompt_id,

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 #: Facts about how a row came to be, not about what it says: left out wherever content is compared.
@@ -47,6 +48,8 @@ def _plain(value: object) -> object:
         return value.hex()
     if isinstance(value, Mapping):
         return dict(value)
+    if isinstance(value, datetime):
+        return value.isoformat()
     if isinstance(value, (set, frozenset)):
         return sorted(value)
     if hasattr(value, "item"):  # a NumPy scalar

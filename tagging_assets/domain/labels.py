@@ -126,6 +126,13 @@ class LabelSet(_Strict):
         return content_hash(self.model_dump(mode="json"))
 
     @property
+    def text(self) -> str:
+        """What it says, a line a field and a label, for people who compare two of them."""
+        said = self.model_dump(mode="json", exclude_defaults=True)
+        labels = [", ".join(f"{name}: {value}" for name, value in label.items()) for label in said.pop("labels")]
+        return "\n".join([*(f"{name}: {value}" for name, value in said.items()), *labels])
+
+    @property
     def names(self) -> tuple[str, ...]:
         """Every label's name, in the order of the file."""
         return tuple(label.name for label in self.labels)

@@ -75,6 +75,13 @@ class Prompt:
     hints: Mapping[str, float | int | str | bool]
     hash: str
 
+    @property
+    def text(self) -> str:
+        """What it says, in lines for people who compare two of them."""
+        hints = [f"{name}: {value}" for name, value in self.hints.items()]
+        system = ["# system", self.system] if self.system else []
+        return "\n".join([f"mode: {self.mode}", *hints, *system, "# user", self.user])
+
 
 class _Head(pydantic.BaseModel):
     model_config = pydantic.ConfigDict(extra="forbid", strict=True)

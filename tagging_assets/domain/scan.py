@@ -16,13 +16,11 @@ point looks like when its disk is away: deleting the photo would have modified t
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from tagging_assets.domain.folders import CLOCK_SLACK_NS, ancestors
 from tagging_assets.domain.identity import ImageRef, is_local, is_within, last_place, path_of
-
-# File systems keep time coarsely (FAT: to two seconds) and by the clock of another machine.
-_CLOCK_SLACK_NS = 2_000_000_000
 
 #: Size and modification time: what tells two looks at a file apart.
 Look = tuple[int, int]
@@ -54,7 +52,7 @@ class SeenFile:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """What a walk over the roots found; folders are absolute paths, not URIs.
+    """What a walk over the roots, or over some folders below them, found; folders are absolute paths, not URIs.
 
     Attributes:
         roots: folders and single files that were asked for.
@@ -63,6 +61,7 @@ class Listing:
         vanished: roots (or the folder of a single file) that are not there.
         empty: folders without any entry, to their modification time in nanoseconds.
         ignored: files that are no photos by their name, and no sidecars either.
+        folders: all folders that were listed, to their modification time in nanoseconds, read before.
     """
 
     roots: tuple[str, ...]
@@ -71,6 +70,7 @@ class Listing:
     vanished: tuple[str, ...] = ()
     empty: Mapping[str, int] = field(default_factory=dict)
     ignored: tuple[str, ...] = ()
+    folders: Mapping[str, int] = field(default_factory=dict)
 
     def covers(self, path: str) -> bool:
         """Whether the path is one of the roots or below one."""
@@ -81,10 +81,10 @@ class Listing:
         if path in self.unreadable:
             return True
         blind = (self.unreadable.keys(), self.vanished)
-        for folder in _ancestors(path):
+        for folder in ancestors(path):
             if any(folder in folders for folders in blind):
                 return True
-            if folder in self.empty and self.empty[folder] < first_seen_ns - _CLOCK_SLACK_NS:
+            if folder in self.empty and self.empty[folder] < first_seen_ns - CLOCK_SLACK_NS:
                 return True
         return False
 
@@ -139,11 +139,15 @@ class ScanResult:
     away: tuple[ImageRef, ...] = ()
 
     @property
+    def facts(self) -> int:
+        """How many changes to the manifest this is."""
+        lists = (self.new, self.changed, self.moved, self.gone, self.metadata_only, self.retimed, self.restored)
+        return sum(map(len, lists))
+
+    @property
     def is_empty(self) -> bool:
         """Whether the manifest is up to date as it is."""
-        return not (
-            self.new or self.changed or self.moved or self.gone or self.metadata_only or self.retimed or self.restored
-        )
+        return not self.facts
 
     def looks(self) -> dict[str, Look]:
         """What the next scan must be given as ``previous`` to tell which of these files came to rest."""
@@ -176,7 +180,7 @@ def needs_hash(listing: Listing, known: Iterable[ImageRef], stillness: Stillness
 
     Args:
         listing: what is there.
-        known: every image of the manifest below the listing's roots, gone ones included.
+        known: every image of the manifest in the folders that were listed, gone ones included.
         stillness: which files are at rest.
     """
     by_uri = {image.uri: image for image in known}
@@ -195,11 +199,12 @@ def scan(
 
     Args:
         listing: what is there.
-        known: every image of the manifest below the listing's roots, gone and buried ones included.
+        known: every image of the manifest in the folders that were listed or are lost, gone ones included.
         hashes: URI to SHA-256 of the files that :func:`needs_hash` named; those that could not be read are
             left out and count as unstable.
         stillness: as given to :func:`needs_hash`.
-        elsewhere: known images outside the roots whose place is certainly empty; their bytes may turn up here.
+        elsewhere: other known images whose place is certainly empty, or another image's: their bytes may turn up
+            here.
     """
     by_uri = {image.uri: image for image in known}
     same: list[Change] = []
@@ -244,16 +249,6 @@ def _sidecar_differs(change: Change) -> bool:
 
 def _time_differs(change: Change) -> bool:
     return change.image.mtime_ns != change.file.mtime_ns
-
-
-def _ancestors(path: str) -> Iterator[str]:
-    """Every folder above the path, nearest first, up to the root."""
-    end = max(path.rfind("/"), path.rfind("\\"))
-    while end > 0:
-        yield path[:end]
-        end = max(path.rfind("/", 0, end), path.rfind("\\", 0, end))
-    if path.startswith("/"):
-        yield "/"
 
 
 def _split_missing(listing: Listing, images: Iterable[ImageRef]) -> tuple[list[ImageRef], list[ImageRef]]:

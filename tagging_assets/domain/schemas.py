@@ -47,6 +47,7 @@ RECORD: dict[str, pl.DataType | type[pl.DataType]] = {
     "computed_at": pl.Datetime("us", "UTC"),
     "seconds": pl.Float64,
     "current": pl.Boolean,
+    "attempts": pl.Int32,
 }
 
 _SOURCE = pl.Struct(
@@ -161,17 +162,26 @@ BODY_FEATURES = Table(
     },
 )
 
+_VIEW: dict[str, pl.DataType | type[pl.DataType]] = {
+    "image_id": pl.String,
+    "subject": pl.String,
+    "view": pl.String,
+    "norm": pl.Float32,
+    "vector": _F32_LIST,
+}
+
 EMBEDDINGS = Table(
     "embeddings",
-    "view of a subject (the photo or a person in it): a unit vector and the norm it had",
+    "view of the photo (whole, or a part of it): a unit vector and the norm it had",
     ("image_id", "subject", "view"),
-    {
-        "image_id": pl.String,
-        "subject": pl.String,
-        "view": pl.String,
-        "norm": pl.Float32,
-        "vector": _F32_LIST,
-    },
+    _VIEW,
+)
+
+PERSON_EMBEDDINGS = Table(
+    "person_embeddings",
+    "view of a possible person in the photo: a unit vector and the norm it had",
+    ("image_id", "subject", "view"),
+    _VIEW,
 )
 
 ZERO_SHOT_SCORES = Table(
@@ -212,6 +222,25 @@ LLM_TAG_SUGGESTIONS = Table(
     },
 )
 
+DECISIONS = Table(
+    "decisions",
+    "photo and tag on which a person's verdict holds",
+    ("image_id", "tag"),
+    {
+        "image_id": pl.String,
+        "tag": pl.String,
+        # accepted, rejected or added
+        "verdict": pl.String,
+        "category": pl.String,
+        # the tag that was edited into this one
+        "replaces": pl.String,
+        "who": pl.String,
+        "why": pl.String,
+        "decided_at": pl.Datetime("us", "UTC"),
+        "decision_id": pl.Int64,
+    },
+)
+
 TAGS = Table(
     "tags",
     "photo and tag: the decision, and everything that made it so",
@@ -234,9 +263,11 @@ TABLES: tuple[Table, ...] = (
     DETECTIONS,
     LANDMARKS,
     BODY_FEATURES,
+    PERSON_EMBEDDINGS,
     EMBEDDINGS,
     ZERO_SHOT_SCORES,
     TAGGER_SCORES,
     LLM_TAG_SUGGESTIONS,
+    DECISIONS,
     TAGS,
 )

@@ -21,7 +21,7 @@ class Stage:
         table: what it makes.
         group: part of the line it is shown in.
         needs: tables above, and what of them matters.
-        anchor: the table whose images it goes through; ``""`` for the first stage, which asks the manifest.
+        anchor: the table whose images it goes through; ``""`` where the database is asked.
         code_version: of the code that makes the rows.
         shared: rows depend on the inputs alone, so copies of a photo share them.
         chunk: images computed, timed and checkpointed together.
@@ -53,8 +53,15 @@ STAGES: dict[str, Stage] = {
         Stage(schemas.DETECTIONS, "people", {"proxies": _PIXELS}),
         Stage(schemas.LANDMARKS, "people", {"proxies": _PIXELS, "detections": Need()}),
         Stage(schemas.BODY_FEATURES, "people", {"proxies": _PIXELS, "landmarks": Need()}),
-        Stage(schemas.EMBEDDINGS, "scores", {"proxies": _PIXELS, "detections": Need()}),
-        Stage(schemas.ZERO_SHOT_SCORES, "scores", {"embeddings": Need()}, anchor="embeddings", chunk=64),
+        Stage(schemas.PERSON_EMBEDDINGS, "people", {"proxies": _PIXELS, "detections": Need()}),
+        Stage(schemas.EMBEDDINGS, "scores", {"proxies": _PIXELS}, code_version="2"),
+        Stage(
+            schemas.ZERO_SHOT_SCORES,
+            "scores",
+            {"embeddings": Need(), "person_embeddings": _OPTIONAL},
+            anchor="embeddings",
+            chunk=64,
+        ),
         Stage(schemas.TAGGER_SCORES, "scores", {"proxies": _PIXELS}),
         Stage(
             schemas.LLM_TAG_SUGGESTIONS,
@@ -69,6 +76,7 @@ STAGES: dict[str, Stage] = {
             shared=False,
             chunk=4,
         ),
+        Stage(schemas.DECISIONS, "decision", anchor="", shared=False, chunk=256),
         Stage(
             schemas.TAGS,
             "decision",
@@ -79,7 +87,9 @@ STAGES: dict[str, Stage] = {
                 "zero_shot_scores": _OPTIONAL,
                 "tagger_scores": _OPTIONAL,
                 "llm_tag_suggestions": _OPTIONAL,
+                "decisions": _OPTIONAL,
             },
+            code_version="2",
             shared=False,
             chunk=256,
         ),

@@ -15,10 +15,11 @@ from resources.proxy_store import ProxyStore
 from resources.workbench import Workbench, each
 from tagging_assets.assets.body_features import measure
 from tagging_assets.assets.detections import detect, detections
-from tagging_assets.assets.embeddings import embed
+from tagging_assets.assets.embeddings import photo_views
 from tagging_assets.assets.landmarks import look
-from tagging_assets.assets.stage import frame_version
+from tagging_assets.assets.person_embeddings import person_views
 from tagging_assets.assets.tagger_scores import tag
+from tagging_assets.assets.views import embed
 from tagging_assets.assets.zero_shot_scores import score, subjects
 from tagging_assets.domain.errors import ImageGone, ModelFailed, TaggingError
 from tagging_assets.domain.freshness import Item
@@ -43,7 +44,11 @@ LOOKERS: dict[str, tuple[Stage, Callable[[], Fake]]] = {
         FakeLandmarker,
     ),
     "embeddings": (
-        lambda files, model: partial(embed, encoder=model, proxy_files=files, people=True),
+        lambda files, model: partial(embed, encoder=model, load=partial(photo_views, proxy_files=files)),
+        FakeEncoder,
+    ),
+    "person_embeddings": (
+        lambda files, model: partial(embed, encoder=model, load=partial(person_views, proxy_files=files, allowed=True)),
         FakeEncoder,
     ),
     "tagger_scores": (
@@ -108,21 +113,26 @@ def test_a_dead_model_is_nobodys_own_error(files: ProxyStore, name: str) -> None
 
 
 @pytest.mark.parametrize(
-    ("people", "boxes", "views"),
+    ("allowed", "boxes", "subjects"),
     [
-        (True, [BOX], [("image", "whole"), ("0", "whole")]),
-        (False, [BOX], [("image", "whole")]),  # nobody is looked at without the operator's word
-        (True, [{**BOX, "score": 0.39}], [("image", "whole")]),  # hardly a person: not worth a vector
-        (True, [{**BOX, "score": 0.4}], [("image", "whole"), ("0", "whole")]),
-        (True, [], [("image", "whole")]),
+        (True, [BOX], ["0"]),
+        (False, [BOX], []),  # nobody is looked at without the operator's word
+        (True, [{**BOX, "score": 0.39}], []),  # hardly a person: not worth a vector
+        (True, [{**BOX, "score": 0.4}], ["0"]),
+        (True, [], []),
         # a box beyond the edge is cut to the photo, a flat one still has a pixel
-        (True, [{**BOX, "x1": 900, "y1": 900}], [("image", "whole"), ("0", "whole")]),
-        (True, [{**BOX, "x1": 72}], [("image", "whole"), ("0", "whole")]),
+        (True, [{**BOX, "x1": 900, "y1": 900}], ["0"]),
+        (True, [{**BOX, "x1": 72}], ["0"]),
     ],
 )
-def test_views_that_get_a_vector(files: ProxyStore, people: bool, boxes: list[dict[str, Any]], views: object) -> None:
-    (rows,) = embed([photo(files, "a", *boxes)], encoder=FakeEncoder(), proxy_files=files, people=people)
-    assert [(row["subject"], row["view"]) for row in rows if row["view"] == "whole"] == views
+def test_people_that_get_a_vector(
+    files: ProxyStore, allowed: bool, boxes: list[dict[str, Any]], subjects: list[str]
+) -> None:
+    load = partial(person_views, proxy_files=files, allowed=allowed)
+    encoder = FakeEncoder()
+    (rows,) = embed([photo(files, "a", *boxes)], encoder=encoder, load=load)
+    assert [(row["subject"], row["view"]) for row in rows] == [(subject, "whole") for subject in subjects]
+    assert encoder.asked == len(subjects)
     for row in rows:
         assert np.linalg.norm(row["vector"]) == pytest.approx(1, abs=1e-5)
 
@@ -130,8 +140,9 @@ def test_views_that_get_a_vector(files: ProxyStore, people: bool, boxes: list[di
 def test_zero_shot_scores_get_the_vectors_as_the_encoder_gave_them(files: ProxyStore) -> None:
     encoder = FakeEncoder()
     said = photo(files, "a", BOX)
-    (rows,) = embed([said], encoder=encoder, proxy_files=files, people=True)
-    vectors = dict(subjects(item("a", embeddings=rows)))
+    (seen,) = embed([said], encoder=encoder, load=partial(photo_views, proxy_files=files))
+    (people,) = embed([said], encoder=encoder, load=partial(person_views, proxy_files=files, allowed=True))
+    vectors = dict(subjects(item("a", embeddings=seen, person_embeddings=people)))
     raw = encoder.encode([files.load(said.row("proxies")["path"])])[0]
     np.testing.assert_allclose(vectors["image"][0], raw, rtol=1e-5)
     assert {subject: len(of) for subject, of in vectors.items()} == {"image": 6, "0": 1}
@@ -146,7 +157,7 @@ def test_labels_are_scored_for_what_their_set_is_about() -> None:
         for name, scope, labels in (("things", "image", ["dog", "cat"]), ("worn", "person", ["hat"]))
     }
     view = {"view": "whole", "norm": 2.0, "vector": [1.0, 0.0]}
-    said = item("a", embeddings=[{"subject": "image", **view}, {"subject": "0", **view}])
+    said = item("a", embeddings=[{"subject": "image", **view}], person_embeddings=[{"subject": "0", **view}])
     rows = score(said, scorer=FakeScorer({"dog": 0.9, "cat": 0.19, "hat": 0.8}), label_sets=sets)
     # the cat is below the floor
     assert [(row["subject"], row["label_set"], row["label"]) for row in rows] == [
@@ -212,8 +223,8 @@ def test_an_asset_is_a_function_of_its_inputs(files: ProxyStore, tmp_path: Path)
 
 def test_a_data_version_changes_with_what_is_said_and_not_with_when() -> None:
     one = record("detections", "a", [BOX])
-    version = frame_version(frame("detections", one))
+    version = frame("detections", one).version
     later = record("detections", "a", [BOX], recipe="another")
     assert later.computed_at == NOON
-    assert frame_version(frame("detections", later)) == version
-    assert frame_version(frame("detections", record("detections", "a", [{**BOX, "score": 0.8}]))) != version
+    assert frame("detections", later).version == version
+    assert frame("detections", record("detections", "a", [{**BOX, "score": 0.8}])).version != version

@@ -35,12 +35,6 @@ def one_more_label(workshop: Workshop) -> None:
     workshop.reopen()
 
 
-def another_prompt(workshop: Workshop) -> None:
-    path = workshop.prompts / "llm" / "select.md"
-    path.write_text(path.read_text() + "\nAnswer at once.\n")
-    workshop.reopen()
-
-
 def rearrange(photos: Path) -> None:
     """Rename, move and touch photos, and write into a header: the pixels stay."""
     (photos / "a.jpg").rename(photos / "A new name.jpg")
@@ -68,7 +62,7 @@ LIFE = [
     ("a caption comes", lambda shop: (shop.photos / "c.txt").write_text("a lamp"), {"suggester": 1}),
     # vectors of four photos are scored anew, no picture is looked at; the new label may be answered
     ("a label set is edited", one_more_label, {"scorer": 24, "suggester": 4}),
-    ("the prompt is edited", another_prompt, {"suggester": 4}),
+    ("the prompt is edited", lambda shop: shop.edit_prompt(), {"suggester": 4}),
     ("the rules are edited", lambda shop: shop.reopen(**RULES), {}),
     ("the rules are as before, a photo is deleted", lambda shop: without_photo(shop, rules={}), {}),
     ("the photo comes back", lambda shop: shop.draw("d.jpg", start=4), {}),
@@ -88,7 +82,7 @@ def test_only_what_changed_costs_a_look(workshop: Workshop) -> None:
     for what, happen, cost in LIFE:
         happen(workshop)
         assert workshop.cost() == cost, what
-        assert workshop.line.is_fresh("b000001"), what
+        assert workshop.is_fresh(), what
         tags = TAGS - {"boat"} if what == "the rules are edited" else TAGS
         assert workshop.published() == {path.name: tags for path in workshop.photos.rglob("*.jpg")}, what
         lost = {"the rules are edited": ["boat"] * 4, "the rules are as before, a photo is deleted": sorted(TAGS)}
@@ -128,7 +122,7 @@ def test_a_broken_photo_stands_alone(workshop: Workshop) -> None:
     assert workshop.published() == {"a.jpg": TAGS, "c.jpg": TAGS}
     (bad,) = [record for record in workshop.frame("proxies").current if not record.ok]
     assert (bad.error_kind, bad.retryable) == ("UnreadableImage", False)
-    assert workshop.line.is_fresh("b000001"), "a broken file stays broken, and asks for no second run"
+    assert workshop.is_fresh(), "a broken file stays broken, and asks for no second run"
 
 
 def test_lost_proxies_are_made_again(workshop: Workshop) -> None:
@@ -151,11 +145,12 @@ def test_people_are_measured_on_the_operators_word_only(workshop: Workshop, enab
     points = workshop.frame("landmarks").rows.select("pose", "mask_png").row(0)
     assert [point is not None for point in points] == [enabled, enabled]
     assert (workshop.frame("body_features").rows.height > 0) is enabled
-    subjects = {"image", "0"} if enabled else {"image"}
+    people = {"0"} if enabled else set()
     assert workshop.tagger.scores.keys() == {"boat", "muslim woman"}
     assert workshop.frame("tagger_scores").rows["label"].to_list() == ["boat"], "the policy holds either way"
-    assert set(workshop.frame("embeddings").rows["subject"]) == subjects
-    assert set(workshop.frame("zero_shot_scores").rows["subject"]) == subjects
+    assert set(workshop.frame("embeddings").rows["subject"]) == {"image"}
+    assert set(workshop.frame("person_embeddings").rows["subject"]) == people
+    assert set(workshop.frame("zero_shot_scores").rows["subject"]) == {"image"} | people
     assert ("hat" in workshop.published()["a.jpg"]) is enabled
 
 
@@ -165,7 +160,7 @@ def test_a_photo_without_people_is_an_answer(workshop: Workshop) -> None:
     cost = workshop.cost()
     assert "landmarker" not in cost
     assert cost["detector"] == 1
-    assert workshop.line.is_fresh("b000001")
+    assert workshop.is_fresh()
     assert workshop.published() == {"a.jpg": {"dog", "boat"}}
 
 

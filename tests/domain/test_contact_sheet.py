@@ -1,5 +1,6 @@
 import html.parser
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -60,6 +61,7 @@ def page(*entries: Entry, title: str = "Demo", seconds: float | None = None) -> 
     [
         ((), None, "0 photos · 0 tags · 0 to review"),  # nothing
         ((PHOTO,), None, "1 photo · 2 tags · 1 to review"),  # one is one
+        ((replace(PHOTO, tags=(DOG, replace(CAT, status="rejected"))),), None, "1 photo · 1 tag · 0 to review"),
         ((PHOTO, PHOTO, BROKEN), 8.44, "3 photos · 4 tags · 2 to review · 1 failed · 8.4 s"),  # all of it
     ],
 )

@@ -10,9 +10,10 @@ import pytest
 from tagging_assets.domain.calibration import Calibration
 from tagging_assets.domain.errors import ModelFailed, PolicyError, SettingsError
 from tagging_assets.domain.evidence import Evidence, SourceCard
-from tagging_assets.domain.fusion import Decision, Fusion, fuse
+from tagging_assets.domain.fusion import Fusion, fuse
 from tagging_assets.domain.rules import parse_rules
 from tagging_assets.domain.schemas import TAGS
+from tagging_assets.domain.tag_decision import Decision
 
 CARDS = {
     ("objects zero-shot", "conse"): SourceCard(0.9, threshold=0.4, family="efficientnet"),

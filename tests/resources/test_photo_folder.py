@@ -169,7 +169,7 @@ def test_names_of_all_kinds(tmp_path: Path) -> None:
         touch(tmp_path / (name[:-4] + ".txt"), "a caption")
     files = walk([tmp_path]).files
     assert sorted(path_of(file.uri) for file in files) == sorted(str(tmp_path / name) for name in strange)
-    hashes = hash_files(files)
+    hashes, _ = hash_files(files)
     for file in files:
         file.uri.encode()
         name = Path(path_of(file.uri)).name
@@ -186,7 +186,7 @@ def test_hashing_only_what_was_listed(tmp_path: Path) -> None:
     (tmp_path / "b.jpg").unlink()
     touch(tmp_path / "c.jpg", "longer by now")
     done: list[int] = []
-    hashes = hash_files(files, advance=done.append)
+    hashes, _ = hash_files(files, advance=done.append)
     assert hashes == {files[0].uri: hashlib.sha256(b"a").hexdigest()}
     assert sum(done) == 3
     assert hash_file(replace(files[0], mtime_ns=1)) is None

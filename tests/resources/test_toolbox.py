@@ -82,7 +82,7 @@ def edit(path: str, old: str, new: str) -> Callable[[Workshop], None]:
         # the operator's word about people: points, measures, views and labels of people
         (
             lambda shop: shop.reopen(people={"enabled": True, "adults_only_source": True}),
-            {"landmarks", "body_features", "embeddings", "zero_shot_scores", "llm_tag_suggestions", "tags"},
+            {"landmarks", "body_features", "person_embeddings", "zero_shot_scores", "llm_tag_suggestions", "tags"},
         ),
         # half a word is none
         (lambda shop: shop.reopen(people={"enabled": True}), set()),
@@ -107,14 +107,14 @@ def test_another_revision_of_a_model_is_another_recipe_and_another_source_versio
     workshop.reopen()
     changed = {name for name in STAGES if before[name].hash != workshop.tools.recipes[name].hash}
     own = {
-        "detector": "detections",
-        "landmarker": "landmarks",
-        "encoder": "embeddings",
-        "tagger": "tagger_scores",
-        "zero_shot_scorer": "zero_shot_scores",
-        "suggester": "llm_tag_suggestions",
+        "detector": {"detections"},
+        "landmarker": {"landmarks"},
+        "encoder": {"embeddings", "person_embeddings"},
+        "tagger": {"tagger_scores"},
+        "zero_shot_scorer": {"zero_shot_scores"},
+        "suggester": {"llm_tag_suggestions"},
     }
-    assert changed == {own[model]}
+    assert changed == own[model]
     now = workshop.tools.source_versions
     assert len([name for name in now if now[name] != versions[name]]) == 1
 
