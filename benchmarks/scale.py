@@ -25,6 +25,7 @@ import tempfile
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -83,7 +84,7 @@ def measure_ticks(session: Session) -> Figures:
     figures = {"tick, nothing changed": median_of(5, lambda: tick(session, new_images))}
     for count in CHANGED:
         figures[f"tick, {count} changed"] = median_of(
-            3, lambda: tick(session, new_images), before=lambda count=count: change(count)
+            3, lambda: tick(session, new_images), before=partial(change, count)
         )
     return figures
 

@@ -1,4 +1,4 @@
-"""Stage frames as Parquet files, one per stage and partition, and the IO manager that hands them to Dagster.
+"""Stage frames as Parquet files, one per stage and partition.
 
 What does not belong here: deciding what is fresh (``domain/freshness.py``) and computing (``workbench.py``).
 """
@@ -6,13 +6,11 @@ What does not belong here: deciding what is fresh (``domain/freshness.py``) and 
 import io
 from pathlib import Path
 
-import dagster as dg
 import polars as pl
 
 from resources.files import storage_error, write_atomically
 from tagging_assets.domain.errors import StorageError
 from tagging_assets.domain.frames import StageFrame
-from tagging_assets.domain.schemas import Table
 from tagging_assets.domain.stages import STAGES
 
 
@@ -74,29 +72,3 @@ class FrameStore:
 
 def _line(error: BaseException) -> str:
     return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-
-
-class FrameIOManager(dg.IOManager):
-    """Hands stage frames from asset to asset, one or several partitions at a time.
-
-    Writing a frame that stands already costs a read and no write: the workbench stores what it computes while it
-    still holds the partition's lock.
-    """
-
-    def __init__(self, store: FrameStore) -> None:
-        self._store = store
-
-    def handle_output(self, context: dg.OutputContext, obj: StageFrame | dict[str, StageFrame]) -> None:
-        """Write one frame, or a dict of them by partition."""
-        stage = context.asset_key.path[-1]
-        frames = obj if isinstance(obj, dict) else {context.partition_key: obj}
-        for partition, frame in frames.items():
-            if self._store.read(stage, partition) != frame:
-                self._store.write(stage, partition, frame)
-
-    def load_input(self, context: dg.InputContext) -> StageFrame:
-        """Read the partitions an input asks for, as one frame."""
-        stage = context.asset_key.path[-1]
-        table: Table = STAGES[stage].table
-        frames = [self._store.read(stage, partition) for partition in context.asset_partition_keys]
-        return frames[0] if len(frames) == 1 else StageFrame.joined(table, frames)

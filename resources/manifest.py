@@ -73,7 +73,8 @@ class Manifest:
         query = SELECT
         if roots is not None:
             below = (at_or_below(table.c.folder, root) for root in roots)
-            named = table.c.uri.in_(array([uri_of(root) for root in roots]))
+            # Values, and not a query for them, so that an index serves each of the alternatives.
+            named = table.c.uri.in_([uri_of(root) for root in roots])
             query = query.where(sa.or_(named, *below))
         return self._refs(query)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import dagster as dg
 
-from resources.frame_store import FrameIOManager
+from resources.frame_io import FrameIOManager
 from resources.toolbox import TOOLS, Toolbox
 from resources.toolbox_resource import ToolboxResource
 from sensors.new_images import new_images

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from tagging_assets.domain.stages import STAGES
 from tests.commands.command_line import Project, wait_for
 
 pytestmark = [
@@ -65,6 +66,7 @@ def test_killed_twice_it_goes_on_where_it_stopped(eight: Project) -> None:
     status = eight.run("status", "--json").json
     assert status["images"] == 8
     assert status["published_tags"] == sum(len(one["tags"]) for one in told["tags"]) > 0
-    assert {(one["ok"], one["to_compute"]) for one in status["stages"].values()} == {(8, 0)}
+    held = {stage: (one["ok"], one["to_compute"]) for stage, one in status["stages"].items()}
+    assert held == {**dict.fromkeys(STAGES, (8, 0)), "decisions": (0, 0)}
     # No run, no chat model and no database stays behind.
     wait_for(lambda: not eight.processes(), 15, eight.processes)

@@ -1,9 +1,11 @@
 import os
 import re
 import time
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -12,7 +14,7 @@ from resources.database import Database
 from resources.intake import Intake, Taken
 from resources.manifest import Manifest
 from tagging_assets.domain.errors import DatabaseUnavailable, StorageError
-from tagging_assets.domain.scan import Found, ScanResult, SeenFile
+from tagging_assets.domain.scan import Change, Found, ScanResult, SeenFile
 from tests.workshop import clear
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, 678_901, tzinfo=UTC)
@@ -22,6 +24,11 @@ NOW = datetime(2026, 1, 2, 3, 4, 5, 678_901, tzinfo=UTC)
 def manifest(database: Database) -> Manifest:
     clear(database)
     return Manifest(database.engine)
+
+
+@pytest.fixture
+def engine(database: Database) -> sa.Engine:
+    return database.engine
 
 
 def found(*uris: str, content: str | None = None, size: int = 10) -> ScanResult:
@@ -66,6 +73,101 @@ def test_batches_fill_up_before_new_ones_open(manifest: Manifest) -> None:
     assert (third.new_batches, third.touched_batches) == (("b000003",), ("b000002", "b000003"))
     assert manifest.batches() == ["b000001", "b000002", "b000003"]
     assert [len(manifest.images(batch)) for batch in manifest.batches()] == [3, 3, 2]
+
+
+def sums(manifest: Manifest) -> list[tuple[str, int, int, int]]:
+    return [(one.batch, one.images, one.gone, one.revision) for one in manifest.batch_sums()]
+
+
+def test_batches_are_summed_up_by_every_change(manifest: Manifest, engine: sa.Engine) -> None:
+    manifest.apply(found("/p/1", "/p/2", "/p/3", "/p/4", "/p/5"), batch_size=3, now=NOW)
+    assert sums(manifest) == [("b000001", 3, 0, 1), ("b000002", 2, 0, 1)]
+    refs = {ref.uri: ref for ref in manifest.known()}
+    manifest.apply(ScanResult(gone=(refs["/p/1"], refs["/p/2"])))
+    assert sums(manifest) == [("b000001", 1, 2, 2), ("b000002", 2, 0, 1)]
+    lost = {ref.uri: ref for ref in manifest.known()}
+    there = SeenFile("/p/1", 10, 100, 5)
+    manifest.apply(ScanResult(restored=(Change(lost["/p/1"], there, "hash-/p/1"),)))
+    assert sums(manifest) == [("b000001", 2, 1, 3), ("b000002", 2, 0, 1)]
+    elsewhere = SeenFile("/q/2", 10, 100, 5)
+    manifest.apply(ScanResult(moved=(Change(lost["/p/2"], elsewhere, "hash-/p/2"),)))
+    assert sums(manifest) == [("b000001", 3, 0, 4), ("b000002", 2, 0, 1)]
+    retimed = SeenFile("/p/3", 10, 101, 5)
+    manifest.apply(ScanResult(retimed=(Change(refs["/p/3"], retimed, "hash-/p/3"),)))
+    assert sums(manifest) == [("b000001", 3, 0, 4), ("b000002", 2, 0, 1)], "nothing is to be done for it"
+    manifest.apply(found("/p/6", "/p/7"), batch_size=3)
+    assert sums(manifest) == [("b000001", 3, 0, 4), ("b000002", 3, 0, 2), ("b000003", 1, 0, 1)]
+    assert manifest.batch("b000001").changed_at > NOW  # type: ignore[union-attr]
+    assert manifest.batch("b000009") is None
+    assert [one.batch for one in manifest.batch_sums(["b000002", "b000009"])] == ["b000002"]
+    counted = sa.text(
+        "SELECT batch, count(*) FILTER (WHERE gone_at IS NULL), count(gone_at) FROM tagging.image GROUP BY 1 ORDER BY 1"
+    )
+    with engine.connect() as connection:
+        rows = [tuple(row) for row in connection.execute(counted)]
+    assert rows == [one[:3] for one in sums(manifest)]
+
+
+def test_photos_of_folders(manifest: Manifest) -> None:
+    uris = ["/p/a", "/p/sub/b", "/p b/c", "file:///p/%FF", "file:///p/%FE/e", "/d", "C:\\p\\f", "C:\\p\\sub\\g"]
+    manifest.apply(found(*uris))
+
+    def inside(*folders: str, files: Sequence[str] = ()) -> list[str]:
+        return sorted(ref.uri for ref in manifest.in_folders(folders, files))
+
+    assert inside("/p") == ["/p/a", "file:///p/%FF"]
+    assert inside("/p/\udcfe") == ["file:///p/%FE/e"]
+    assert inside("/p/sub", "/p b/", files=["/p/a", "/p/\udcff"]) == ["/p b/c", "/p/a", "/p/sub/b", "file:///p/%FF"]
+    assert inside("/") == ["/d"]
+    assert inside("C:\\p") == ["C:\\p\\f"]
+    assert sorted(ref.uri for ref in manifest.known(["C:\\p"])) == ["C:\\p\\f", "C:\\p\\sub\\g"]
+    assert inside() == []
+    assert manifest.inhabited(["/p", "/p/\udcfe", "/", "/empty"]) == {"/p", "/p/\udcfe", "/"}
+    (gone,) = manifest.in_folders(["/p b"])
+    manifest.apply(ScanResult(gone=(gone,)))
+    assert manifest.inhabited(["/p b", "/p/sub"]) == {"/p/sub"}
+    assert inside("/p b") == ["/p b/c"]
+    assert manifest.standing(["/p b"], seen_before_ns=None, limit=9) == []
+    assert len(manifest.standing(["/p", "/p/sub"], seen_before_ns=None, limit=9)) == 3
+    assert len(manifest.standing(["/p", "/p/sub"], seen_before_ns=None, limit=2)) == 2
+    assert manifest.standing(["/p"], seen_before_ns=gone.first_seen_ns - 10**10, limit=9) == []
+    assert len(manifest.standing(["/p"], seen_before_ns=gone.first_seen_ns, limit=9)) == 2
+
+
+def test_nothing_reads_the_whole_manifest(manifest: Manifest, engine: sa.Engine) -> None:
+    with engine.begin() as connection:
+        connection.execute(
+            sa.text(
+                "INSERT INTO tagging.image "
+                "(image_id, uri, batch, content_hash, bytes, mtime_ns, first_seen, changed_at) "
+                "SELECT n, '/p/' || n / 100 || '/' || n || '.jpg', 'b000001', md5(n::text), 1, 1, now(), now()"
+                " FROM generate_series(1, 30000) AS n"
+            )
+        )
+        connection.execute(sa.text("ANALYZE tagging.image"))
+    looks: list[tuple[int, Callable[[], Collection[object]]]] = [
+        (101, lambda: manifest.known(["/p/7", "/p/5/500.jpg", "/q"])),
+        (200, lambda: manifest.in_folders(["/p/7", "/p/8"])),
+        (200, lambda: manifest.standing(["/p/7", "/p/8"], seen_before_ns=None, limit=1000)),
+        (2, lambda: manifest.inhabited(["/p/7", "/p/8", "/p/x"])),
+        (1, lambda: manifest.with_hashes(["c4ca4238a0b923820dcc509a6f75849b"])),
+    ]
+    asked: list[tuple[str, Any]] = []
+
+    def remember(_connection: object, _cursor: object, statement: str, parameters: object, *_: object) -> None:
+        asked.append((statement, parameters))
+
+    sa.event.listen(engine, "before_cursor_execute", remember)
+    try:
+        for count, look_up in looks:
+            assert len(look_up()) == count
+    finally:
+        sa.event.remove(engine, "before_cursor_execute", remember)
+    with engine.connect() as connection:
+        for statement, parameters in asked:
+            plan = "\n".join(connection.exec_driver_sql(f"EXPLAIN {statement}", parameters).scalars())
+            assert "Seq Scan on image" not in plan, plan
+            assert "Index" in plan
 
 
 def test_the_life_of_photos(manifest: Manifest, tmp_path: Path) -> None:
