@@ -1,4 +1,4 @@
-"""`tagging up`: a photo put into the inbox is tagged, and Ctrl-C leaves nothing behind."""
+"""`tagging up`: photos put into the inbox are tagged, changed rules applied, and Ctrl-C leaves nothing behind."""
 
 import os
 import shutil
@@ -39,7 +39,9 @@ def _asked(address: str, query: str) -> Any:
     return answer.json()["data"]
 
 
-def test_a_photo_in_the_inbox_is_tagged_until_ctrl_c(project: Project, sample_photos: Mapping[str, Path]) -> None:
+def test_photos_are_tagged_and_changes_applied_until_ctrl_c(
+    project: Project, sample_photos: Mapping[str, Path]
+) -> None:
     port = _free_port()
     address = f"http://127.0.0.1:{port}"
     with project.started("up", "--port", str(port)) as process:
@@ -54,6 +56,19 @@ def test_a_photo_in_the_inbox_is_tagged_until_ctrl_c(project: Project, sample_ph
         wait_for(lambda: "cat" in _tags(project), 60, lambda: _logs(project))
         runs = _asked(address, "{ runsOrError { ... on Runs { results { status jobName } } } }")["runsOrError"]
         assert {run["jobName"] for run in runs["results"]} == {"tag_images"}
+
+        # Somebody asks for it: the daemon does it, as a backfill that the UI shows.
+        settings = project.settings.read_text(encoding="utf-8")
+        project.settings.write_text(f"{settings}\nrules: {{banned: [cat]}}\n", encoding="utf-8")
+        done = project.run("retag", "--json").json["done"]
+        assert done["changes"] == {"withdrawn": 1}, _logs(project)
+        query = "{ partitionBackfillsOrError { ... on PartitionBackfills { results { id status } } } }"
+        shown = _asked(address, query)["partitionBackfillsOrError"]["results"]
+        assert shown == [{"id": done["backfill"], "status": "COMPLETED_SUCCESS"}]
+        assert "cat" not in _tags(project)
+        # Nobody asks: the sweep finds it.
+        project.settings.write_text(settings, encoding="utf-8")
+        wait_for(lambda: "cat" in _tags(project), 120, lambda: _logs(project))
 
         os.kill(process.pid, signal.SIGINT)
         assert process.wait(30) == 0, project.said()
