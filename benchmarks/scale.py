@@ -86,7 +86,16 @@ def measure_ticks(session: Session) -> Figures:
         figures[f"tick, {count} changed"] = median_of(
             3, lambda: tick(session, new_images), before=partial(change, count)
         )
+    settle(session)
+    change_files(photos, CHANGED[-1], dice)
+    figures[f"{CHANGED[-1]} changed, to the end"] = median_of(1, lambda: watch_to_the_end(session))
     return figures
+
+
+def watch_to_the_end(session: Session) -> None:
+    """Look until no folder waits: a look stops at some ten thousand files, however many of them are as they were."""
+    while session.toolbox.intake.watch().left:
+        pass
 
 
 def measure_status(session: Session) -> Figures:

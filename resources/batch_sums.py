@@ -11,6 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
+from resources.statements import rows_of
 from resources.tables import batch as table
 from tagging_assets.domain.staleness import BatchSum
 
@@ -59,23 +60,18 @@ def add_up(
     if not touched:
         return
     new, lost, back = Counter(came), Counter(went), Counter(returned)
-    statement = insert(table)
-    rows = [
-        {
-            "batch": name,
-            "images": new[name] - lost[name] + back[name],
-            "gone": lost[name] - back[name],
-            "revision": 1,
-            "changed_at": now,
-        }
-        # In one order everywhere, so that two writers never wait for each other.
-        for name in sorted(touched)
-    ]
-    statement = statement.on_conflict_do_update(
-        index_elements=[table.c.batch],
-        set_={
-            **{name: table.c[name] + statement.excluded[name] for name in ("images", "gone", "revision")},
-            "changed_at": statement.excluded.changed_at,
-        },
+    columns = {"batch": sa.Text, "images": sa.Integer, "gone": sa.Integer}
+    # In one order everywhere, so that two writers never wait for each other.
+    rows = [(name, new[name] - lost[name] + back[name], lost[name] - back[name]) for name in sorted(touched)]
+    incoming = rows_of(columns, rows)
+    told = sa.select(*(incoming.c[name] for name in columns), sa.literal(1), sa.literal(now))
+    statement = insert(table).from_select([*columns, "revision", "changed_at"], told)
+    connection.execute(
+        statement.on_conflict_do_update(
+            index_elements=[table.c.batch],
+            set_={
+                **{name: table.c[name] + statement.excluded[name] for name in ("images", "gone", "revision")},
+                "changed_at": statement.excluded.changed_at,
+            },
+        )
     )
-    connection.execute(statement, rows)

@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
-from resources.manifest_rows import array, chunks, guard, nanoseconds, rows_of
 from resources.places import at_or_below
+from resources.statements import array, chunks, guard, nanoseconds, rows_of
 from resources.tables import folder as table
 from resources.tables import image
 from tagging_assets.domain.folders import NEVER, Remembered

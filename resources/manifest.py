@@ -14,8 +14,9 @@ import sqlalchemy as sa
 
 from resources import batch_sums
 from resources.folder_book import FolderBook
-from resources.manifest_rows import SELECT, array, chunks, guard, refs, rows_of, write_result
+from resources.manifest_rows import SELECT, refs, write_result
 from resources.places import at_or_below, names_of
+from resources.statements import array, chunks, guard, rows_of
 from resources.tables import batch as batch_table
 from resources.tables import image as table
 from tagging_assets.domain.identity import BATCH_SIZE, ImageRef, uri_of

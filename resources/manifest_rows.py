@@ -6,25 +6,20 @@ What does not belong here: what callers of the manifest see (``manifest``), and 
 
 import uuid
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
-from typing import Any, TypeVar
+from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import ARRAY
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
 from resources.batch_sums import add_up, newest_batch
+from resources.statements import array, chunks, guard, nanoseconds, rows_of
 from resources.tables import image as table
-from tagging_assets.domain.errors import DatabaseUnavailable, StorageError
 from tagging_assets.domain.identity import ImageRef, assign_batches, buried_uri
 from tagging_assets.domain.scan import Change, Found, ScanResult
 
-T = TypeVar("T")
-
-_CHUNK = 10_000
+__all__ = ["SELECT", "Written", "array", "chunks", "guard", "nanoseconds", "refs", "rows_of", "write_result"]
 
 #: The columns of an ``ImageRef``, by its names.
 SELECT: sa.Select[tuple[object, ...]] = sa.select(
@@ -40,6 +35,8 @@ SELECT: sa.Select[tuple[object, ...]] = sa.select(
     table.c.gone_at,
 )
 
+_FIRST_SEEN = list(SELECT.selected_columns.keys()).index("first_seen_ns")
+
 
 @dataclass(frozen=True, slots=True)
 class Written:
@@ -50,44 +47,11 @@ class Written:
     counts: dict[str, int]
 
 
-@contextmanager
-def guard() -> Iterator[None]:
-    """Translate the driver's errors.
-
-    Raises:
-        DatabaseUnavailable: no connection.
-        StorageError: Postgres refused a statement.
-    """
-    try:
-        yield
-    except (OperationalError, InterfaceError) as error:
-        raise DatabaseUnavailable("Postgres does not answer; check that it runs and its URL") from error
-    except DBAPIError as error:
-        raise StorageError(f"Postgres refused: {' '.join(str(error.orig).split())[:200]}") from error
-
-
 def refs(connection: sa.Connection, query: sa.Select[Any]) -> list[ImageRef]:
     """The images a query over :data:`SELECT` gives."""
-    return [
-        ImageRef(**{**row, "first_seen_ns": nanoseconds(row["first_seen_ns"])})
-        for row in connection.execute(query).mappings()
-    ]
-
-
-def chunks(items: Sequence[T]) -> Iterator[Sequence[T]]:
-    """The items, ten thousand at a time: one statement each."""
-    for start in range(0, len(items), _CHUNK):
-        yield items[start : start + _CHUNK]
-
-
-def rows_of(columns: Mapping[str, Any], rows: Sequence[Sequence[object]]) -> sa.TableValuedAlias:
-    """Rows as a table inside a statement: one array a column, however many rows."""
-    arrays = [
-        sa.cast(sa.literal([row[index] for row in rows], ARRAY(kind)), ARRAY(kind))
-        for index, kind in enumerate(columns.values())
-    ]
-    named = [sa.column(name, kind) for name, kind in columns.items()]
-    return sa.func.unnest(*arrays).table_valued(*named).render_derived(name="incoming")
+    # By position, as millions of rows may come: up to ``first_seen``, and what is behind it.
+    rows = ((row[:_FIRST_SEEN], row[_FIRST_SEEN], row[_FIRST_SEEN + 1 :]) for row in connection.execute(query))
+    return [ImageRef(*(*before, nanoseconds(first_seen), *behind)) for before, first_seen, behind in rows]
 
 
 def write_result(connection: sa.Connection, result: ScanResult, batch_size: int, now: datetime) -> Written:
@@ -157,12 +121,6 @@ def still_valid(result: ScanResult, by_id: Mapping[str, ImageRef], by_uri: Mappi
     )
 
 
-def nanoseconds(moment: datetime) -> int:
-    """Since the epoch, exact to the microsecond."""
-    since = moment - datetime(1970, 1, 1, tzinfo=UTC)
-    return ((since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds) * 1_000
-
-
 def _touching(result: ScanResult) -> tuple[Change, ...]:
     """The changes that later stages must hear of."""
     return (*result.changed, *result.moved, *result.metadata_only, *result.restored)
@@ -182,11 +140,6 @@ def _current(connection: sa.Connection, result: ScanResult) -> tuple[dict[str, I
         ref.uri: ref for chunk in chunks(uris) for ref in refs(connection, SELECT.where(table.c.uri.in_(array(chunk))))
     }
     return by_id, by_uri
-
-
-def array(values: Sequence[str]) -> sa.Select[Any]:
-    """Values to be looked for, as one array however many there are."""
-    return sa.select(rows_of({"value": sa.Text}, [(value,) for value in values]).c.value)
 
 
 def _mark_gone(connection: sa.Connection, images: Sequence[ImageRef], now: datetime) -> None:

@@ -124,7 +124,8 @@ class OnnxSession:
         first = _PREFERENCE[options.provider][0] if options.provider != "auto" else wanted[0]
         self.fell_back = self.provider != first
         if self.fell_back:
-            reason = chatter.reason() or "it is not in this build of ONNX Runtime"
+            silent = "its libraries do not load" if first in wanted else "it is not in this build of ONNX Runtime"
+            reason = chatter.reason() or silent
             logger.warning("%s runs on %s, not on %s: %s", path.name, self.provider, first, reason)
 
     @property
@@ -226,7 +227,8 @@ def _create(ort: Any, path: Path, options: OnnxOptions, wanted: Sequence[str]) -
             ort.preload_dlls()
     for start in range(len(wanted)):
         try:
-            return ort.InferenceSession(str(path), settings, providers=list(wanted[start:]), enable_fallback=0)
+            providers = [(name, _provider_options(name, path)) for name in wanted[start:]]
+            return ort.InferenceSession(str(path), settings, providers=providers, enable_fallback=0)
         except Exception as error:  # noqa: BLE001 - re-raised typed, once no slower provider is left
             if start == len(wanted) - 1:
                 _raise_typed(error, f"cannot load {path.name}")

@@ -279,7 +279,7 @@ def _first_content(photo: Path, kind: str, name: str) -> Iterator[bytes]:
 
 def _newest_sidecar(name: str, sidecars: Mapping[str, os.DirEntry[str]]) -> int:
     newest = 0
-    for _kind, sidecar in sidecar_names(name):
+    for _kind, sidecar in sidecar_names(name) if sidecars else ():
         entry = sidecars.get(sidecar.lower())
         if entry is not None:
             with contextlib.suppress(OSError):

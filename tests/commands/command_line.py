@@ -1,12 +1,13 @@
 """The commands as a user runs them: processes of their own, on a project folder of their own."""
 
+import io
 import json
 import os
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
@@ -15,6 +16,7 @@ import sqlalchemy as sa
 
 from resources.database import Database
 from resources.weights import default_cache_dir
+from tagging_assets.cli import main
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -136,6 +138,26 @@ class Project:
             check=False,
         )
         return Done(done.returncode, done.stdout, done.stderr, time.monotonic() - started)
+
+    def call(self, *arguments: str | Path) -> Done:
+        """Run a command within this process: seconds faster, for commands that start no Dagster run and no model."""
+        out, err = io.StringIO(), io.StringIO()
+        line = self.command(*arguments)[3:]
+        before, argv, code = dict(os.environ), sys.argv, 0
+        started = time.monotonic()
+        try:
+            os.environ.clear()
+            os.environ.update(self.variables())
+            sys.argv = ["tagging", *line]
+            with redirect_stdout(out), redirect_stderr(err):
+                main()
+        except SystemExit as ended:
+            code = int(ended.code or 0)
+        finally:
+            sys.argv = argv
+            os.environ.clear()
+            os.environ.update(before)
+        return Done(code, out.getvalue(), err.getvalue(), time.monotonic() - started)
 
     def run_watched(self, *arguments: str | Path) -> Done:
         """Run a command and write down where it and its Python children want to connect to."""

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.slow
 
 
 def explained(tagged: Tagged, *arguments: str | Path) -> dict[str, Any]:
-    done = tagged.project.run("explain", *arguments, "--json")
+    done = tagged.project.call("explain", *arguments, "--json")
     assert done.code == 0, done.err
     told: dict[str, Any] = done.json
     return told
@@ -37,13 +37,13 @@ def test_a_tag_that_a_photo_does_not_have(tagged: Tagged) -> None:
     told = explained(tagged, "chelsea.png", "--tag", "bicycle")
     assert told["tags"] == []
     assert told["asked"]["tag"] == "bicycle"
-    shown = tagged.project.run("explain", "chelsea.png", "--tag", "bicycle")
+    shown = tagged.project.call("explain", "chelsea.png", "--tag", "bicycle")
     assert "bicycle is not a tag: " in shown.out
 
 
 def test_it_is_drawn(tagged: Tagged, tmp_path: Path) -> None:
     svg, html = tmp_path / "bus.svg", tmp_path / "bus.html"
-    done = tagged.project.run("explain", "bus.jpg", "--svg", svg, "--html", html)
+    done = tagged.project.call("explain", "bus.jpg", "--svg", svg, "--html", html)
     assert done.code == 0, done.err
     assert (done.out, done.err) == ("", f"drawn: {svg}\ndrawn: {html}\n")
     root = fromstring(svg.read_text(encoding="utf-8"))
@@ -55,7 +55,7 @@ def test_it_is_drawn(tagged: Tagged, tmp_path: Path) -> None:
 
 
 def test_a_torn_photo_is_drawn_too(tagged: Tagged, tmp_path: Path) -> None:
-    done = tagged.project.run("explain", "torn.jpg", "--svg", tmp_path / "torn.svg")
+    done = tagged.project.call("explain", "torn.jpg", "--svg", tmp_path / "torn.svg")
     assert done.code == 0, done.err
     assert "UnreadableImage" in (tmp_path / "torn.svg").read_text(encoding="utf-8")
 
@@ -72,7 +72,7 @@ def test_a_torn_photo_is_drawn_too(tagged: Tagged, tmp_path: Path) -> None:
     ],
 )
 def test_wrong_use(tagged: Tagged, arguments: tuple[str, ...], says: str) -> None:
-    done = tagged.project.run("explain", "chelsea.png", *arguments)
+    done = tagged.project.call("explain", "chelsea.png", *arguments)
     assert done.code == 2
     assert done.out == ""
     assert says in done.error

@@ -39,7 +39,7 @@ def project(
 
 def work(project: Project, *arguments: str) -> dict[str, tuple[int, int]]:
     """What a dry run says: certain and at most, by stage."""
-    plan = project.run("retag", "--dry-run", "--json", *arguments).json["plan"]
+    plan = project.call("retag", "--dry-run", "--json", *arguments).json["plan"]
     return {one["stage"]: (one["to_compute"], one["at_most"]) for one in plan["stages"]}
 
 
@@ -91,7 +91,7 @@ def test_an_edited_prompt_costs_questions_and_no_look(project: Project) -> None:
     with (project.folder / "prompts" / "llm" / "select.md").open("a", encoding="utf-8") as prompt:
         prompt.write("\nAnswer as a librarian would.\n")
     assert work(project) == {"llm_tag_suggestions": (2, 2), "tags": (0, 2)}
-    told = project.run("retag", "--dry-run")
+    told = project.call("retag", "--dry-run")
     assert "+Answer as a librarian would." in told.out
     done = project.run("retag", "--json").json["done"]
     assert computed(project, done)["llm_tag_suggestions"] == 2
@@ -112,10 +112,10 @@ def test_an_edited_label_set_costs_no_look_and_undo_puts_every_row_back(project:
     assert computed(project, retagged) == dict.fromkeys(planned, 2)
     assert not LOOKERS & computed(project, retagged).keys()
     assert {"moggy", "cat"} & {row["tag"] for row in published(project) if row["withdrawn_at"] is None} == {"moggy"}
-    told = project.run("diff", "--run", retagged["operation"][:12])
+    told = project.call("diff", "--run", retagged["operation"][:12])
     assert told.code == 0
     assert "moggy" in told.out
-    assert project.run("undo", retagged["operation"][:12]).code == 0
+    assert project.call("undo", retagged["operation"][:12]).code == 0
     assert published_before(project, before) == before
     # It stays away while the label set is what it was when that was undone.
     assert project.run("run", project.photos).code == 0
@@ -139,6 +139,6 @@ def test_a_single_stage(project: Project) -> None:
     edit(project.folder / "prompts" / "llm" / "select.md", "librarian", "gardener")
     assert work(project, "--stage", "tags") == {}, "what it is made from stays as it is"
     assert set(work(project, "--stage", "zero_shot_scores")) == {"llm_tag_suggestions", "tags"}
-    nothing = project.run("retag", "--stage", "no_such_stage")
+    nothing = project.call("retag", "--stage", "no_such_stage")
     assert nothing.code == 2
     assert "no stage" in nothing.error

@@ -14,6 +14,7 @@ from resources.onnx_session import (
     LazySession,
     OnnxOptions,
     OnnxSession,
+    _create,
     _has_gpu,
     close_sessions,
     load_onnxruntime,
@@ -97,7 +98,39 @@ def test_a_fallback_is_reported(doubler: Path, caplog: pytest.LogCaptureFixture)
     assert session.provider == "CPUExecutionProvider"
     assert session.fell_back
     assert "runs on CPUExecutionProvider, not on CUDAExecutionProvider" in caplog.text
+    built = "CUDAExecutionProvider" in load_onnxruntime().get_available_providers()
+    assert ("not in this build" in caplog.text) != built
     assert session.run(FEEDS)[0].tolist() == [[2.0, 4.0]]
+
+
+class RefusingRuntime:
+    """A runtime that makes no session but on the CPU, and remembers what it was asked for."""
+
+    SessionOptions = state.SessionOptions
+
+    def __init__(self) -> None:
+        self.asked: list[list[tuple[str, dict[str, str]]]] = []
+
+    def preload_dlls(self) -> None:
+        """Nothing to load."""
+
+    def InferenceSession(
+        self, path: str, _settings: object, *, providers: list[tuple[str, dict[str, str]]], enable_fallback: int
+    ) -> str:
+        assert not enable_fallback
+        self.asked.append(providers)
+        if len(providers) > 1:
+            raise state.Fail("no such device")
+        return path
+
+
+def test_each_provider_gets_its_options_and_tensorrt_keeps_its_engines(doubler: Path) -> None:
+    runtime = RefusingRuntime()
+    wanted = ["TensorrtExecutionProvider", "CUDAExecutionProvider", "CPUExecutionProvider"]
+    assert _create(runtime, doubler, OnnxOptions(provider="tensorrt"), wanted) == str(doubler)
+    cache = {"trt_engine_cache_enable": "1", "trt_engine_cache_path": str(doubler.parent / "tensorrt")}
+    asked: list[tuple[str, dict[str, str]]] = [(wanted[0], cache), (wanted[1], {}), (wanted[2], {})]
+    assert runtime.asked == [asked, asked[1:], asked[2:]]
 
 
 @pytest.mark.skipif(_has_gpu(), reason="there is a GPU to run on")
