@@ -10,12 +10,16 @@ from PIL import Image
 
 from resources.tables import published_tag
 from tagging_assets.domain.errors import LlmRejected, ModelFailed
+from tagging_assets.domain.models import Box
 from tagging_assets.domain.stages import STAGES
-from tests.workshop import Workshop, draw
+from tests.workshop import MIDDLE, Workshop, draw
 
 #: What a photo costs: two looks at the box in it, a whole view and five close-ups.
 ONE_PHOTO = {"detector": 1, "landmarker": 2, "encoder": 6, "tagger": 1, "scorer": 6, "suggester": 1}
 TAGS = {"person", "dog", "boat"}
+
+#: A box a little to the right of the one before.
+MOVED = (0.32, 0.1, 0.72, 0.9)
 
 RULES = {"rules": {"banned": ["boat"]}}
 
@@ -32,6 +36,13 @@ def with_header(photo: Path, artist: str) -> None:
 def one_more_label(workshop: Workshop) -> None:
     path = workshop.prompts / "labels" / "things.yaml"
     path.write_text(path.read_text().replace("{name: lamp}", "{name: lamp}, {name: kite}"))
+    workshop.reopen()
+
+
+def another_detector(workshop: Workshop, people: Box = MIDDLE) -> None:
+    card = workshop.detector.card
+    workshop.detector.card = replace(card, revision=f"{card.revision}+")
+    workshop.detector.people = [(0.9, people)]
     workshop.reopen()
 
 
@@ -63,6 +74,14 @@ LIFE = [
     # vectors of four photos are scored anew, no picture is looked at; the new label may be answered
     ("a label set is edited", one_more_label, {"scorer": 24, "suggester": 4}),
     ("the prompt is edited", lambda shop: shop.edit_prompt(), {"suggester": 4}),
+    # the same boxes: nothing below is looked at
+    ("another detector finds the same people", another_detector, {"detector": 4}),
+    # two looks at the one box that moved in each photo; the photo itself is not looked at again
+    (
+        "another detector finds people elsewhere",
+        lambda shop: another_detector(shop, MOVED),
+        {"detector": 4, "landmarker": 8},
+    ),
     ("the rules are edited", lambda shop: shop.reopen(**RULES), {}),
     ("the rules are as before, a photo is deleted", lambda shop: without_photo(shop, rules={}), {}),
     ("the photo comes back", lambda shop: shop.draw("d.jpg", start=4), {}),
