@@ -1,7 +1,7 @@
 """What each stage holds of each batch, summed up in Postgres: freshness of millions of images in a few rows."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -13,6 +13,9 @@ from resources.tables import decision, image, stage_state
 from tagging_assets.domain.retrying import Retrying
 from tagging_assets.domain.stages import Recipes
 from tagging_assets.domain.staleness import DECISIONS, PHOTOS, PUBLISHED, StageState, done_mark, recipes_mark
+
+#: The columns of a ``StageState``, in its order.
+_COLUMNS = [stage_state.c[field.name] for field in fields(StageState)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +61,10 @@ class States:
         found: dict[str, dict[str, StageState]] = {batch: {} for batch in batches}
         with guard(), self._engine.connect() as connection:
             for chunk in chunks(batches):
-                query = sa.select(stage_state).where(stage_state.c.batch.in_(chunk))
-                for row in connection.execute(query).mappings():
-                    found[row["batch"]][row["stage"]] = StageState(**row)
+                query = sa.select(*_COLUMNS).where(stage_state.c.batch.in_(chunk))
+                for row in connection.execute(query):
+                    state = StageState(*row)
+                    found[state.batch][state.stage] = state
         return found
 
     def changed(self, batches: Sequence[str]) -> dict[str, dict[str, int]]:

@@ -12,7 +12,7 @@ from resources.states import States
 from tagging_assets.domain.freshness import Why
 from tagging_assets.domain.retrying import Retrying
 from tagging_assets.domain.stages import STAGES, Recipes
-from tagging_assets.domain.staleness import Stale, mark, stale_stages
+from tagging_assets.domain.staleness import Stale, has_news, mark, stale_stages
 
 
 @dataclass(frozen=True)
@@ -69,16 +69,18 @@ class Line:
             retrying: which failed images would be tried again.
             only: stages that would run; all by default.
         """
-        states, changed = self.states.of(batches), self.states.changed(batches)
+        sums, states = self.manifest.batch_sums(batches), self.states.of(batches)
+        # Counting changes takes a look at every photo of a batch; most batches have none.
+        changed = self.states.changed([one.batch for one in sums if has_news(one, states[one.batch])])
         return [
             one
-            for batch in self.manifest.batch_sums(batches)
+            for batch in sums
             for one in stale_stages(
                 batch,
                 {stage: state for stage, state in states[batch.batch].items() if self._is_there(stage, batch.batch)},
                 self.recipes,
                 now=now,
-                changed=changed[batch.batch],
+                changed=changed.get(batch.batch, {}),
                 retrying=retrying,
                 only=only,
             )

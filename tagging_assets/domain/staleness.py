@@ -246,10 +246,23 @@ def _own_reason(
     if state.recipe != recipe:
         certain = state.images - min(state.kept.get(recipe, 0), state.images)
         return Why.RECIPE if certain or not state.images else Why.RESTORED, certain, state.images
-    counter, count = {"images": (PHOTOS, batch.revision), "decisions": (DECISIONS, batch.decisions)}.get(name, ("", 0))
+    counter, count = _counters(batch).get(name, ("", 0))
     if counter and state.above.get(counter) != str(count):
         return Why.INPUTS, changed.get(counter, 0), changed.get(counter, 0)
     return Why.FRESH, 0, 0
+
+
+def has_news(batch: BatchSum, states: Mapping[str, StageState]) -> bool:
+    """Whether photos of a batch, or decisions about them, changed since the stages that take them in last ran."""
+    return any(
+        name in states and states[name].above.get(counter) != str(count)
+        for name, (counter, count) in _counters(batch).items()
+    )
+
+
+def _counters(batch: BatchSum) -> dict[str, tuple[str, int]]:
+    """What the first stages have seen, by stage: the name of the counter and where it stands."""
+    return {"images": (PHOTOS, batch.revision), "decisions": (DECISIONS, batch.decisions)}
 
 
 def _tried_again(state: StageState, retrying: Retrying, now: datetime) -> int:

@@ -18,6 +18,7 @@ from tagging_assets.domain.staleness import (
     StageState,
     Stale,
     done_mark,
+    has_news,
     mark,
     stale_stages,
     state_of,
@@ -218,3 +219,12 @@ def test_a_partition_is_summed_up() -> None:
     assert state.seconds == pytest.approx(0.4)
     assert state.version == held.version
     assert content_hash(state.above) == content_hash({"images": "1"})
+
+
+@pytest.mark.parametrize(
+    ("batch", "news"),
+    [(BATCH, False), (replace(BATCH, revision=4), True), (replace(BATCH, decisions=2), True)],
+)
+def test_news_of_a_batch(batch: BatchSum, news: bool) -> None:
+    assert has_news(batch, whole()) is news
+    assert not has_news(batch, {}), "what never ran counts nothing: all of it is new"
