@@ -33,7 +33,7 @@ class Pace:
     list_seconds: float = 5.0
     turn_seconds: float = 0.2
     hash_seconds: float = 20.0
-    files: int = 30_000
+    files: int = 20_000
 
 
 @dataclass(frozen=True, slots=True)

@@ -170,7 +170,7 @@ class Workshop:
 
     def is_fresh(self, batch: str = "b000001") -> bool:
         """Whether a run now would change nothing."""
-        return self.line.is_fresh(batch, now=datetime.now(UTC))
+        return not self.line.stale_batches([batch], now=datetime.now(UTC))
 
     def frame(self, stage: str, batch: str = "b000001") -> StageFrame:
         return self.tools.bench.store.read(stage, batch)

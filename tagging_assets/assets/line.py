@@ -45,10 +45,6 @@ class Line:
         found.update(batch for batch in batches or () if self._lost(batch))
         return sorted(found)
 
-    def is_fresh(self, batch: str, *, now: datetime) -> bool:
-        """Whether a run over the batch would change nothing."""
-        return not self.stale_batches([batch], now=now)
-
     def versions(self, batches: Sequence[str]) -> dict[str, str]:
         """By batch, what changes with its photos, the decisions about them and the recipes."""
         return {one.batch: mark(one.revision, one.decisions, self.recipes) for one in self.manifest.batch_sums(batches)}
