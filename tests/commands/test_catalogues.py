@@ -1,13 +1,13 @@
 """Commands that tag nothing: models, prompts, doctor, help."""
 
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
-from tests.commands.command_line import REPOSITORY, Project
+from tagging_assets.cli import app
+from tests.commands.command_line import Project
 
 _COMMANDS = (
     (),
@@ -34,21 +34,13 @@ _COMMANDS = (
 )
 
 
-@pytest.mark.slow
 def test_every_command_has_help() -> None:
     for command in _COMMANDS:
-        done = subprocess.run(
-            [sys.executable, "-m", "tagging_assets.cli", *command, "--help"],
-            cwd=REPOSITORY,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr
-        assert f"{' '.join(command)} [OPTIONS]".strip() in done.stdout
+        done = CliRunner().invoke(app, [*command, "--help"], prog_name="tagging")
+        assert done.exit_code == 0, done.output
+        assert f"{' '.join(command)} [OPTIONS]".strip() in done.output
         # One with subcommands names them all, so none is missing from the list above.
-        listed = {line.split()[1] for line in done.stdout.partition("Commands")[2].splitlines() if _row(line)}
+        listed = {line.split()[1] for line in done.output.partition("Commands")[2].splitlines() if _row(line)}
         assert {(*command, name) for name in listed} <= set(_COMMANDS)
 
 
