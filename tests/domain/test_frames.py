@@ -61,3 +61,10 @@ def test_what_a_hash_sees(one, other, same):
 def test_unhashable_values_are_refused():
     with pytest.raises(TypeError, match="cannot hash a object"):
         content_hash({"a": object()})
+
+
+def test_a_table_of_an_earlier_version_is_read() -> None:
+    record = ImageRecord("a", "recipe", "inputs", "output", "ok", (), "run", datetime(2026, 1, 1, tzinfo=UTC), 0.1)
+    frame = StageFrame(schemas.TAGS, (record,))
+    # Attempts were not counted then.
+    assert StageFrame.from_polars(schemas.TAGS, frame.to_polars().drop("attempts")) == frame
