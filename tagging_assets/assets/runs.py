@@ -21,19 +21,16 @@ def lock_of_process(process: str) -> str:
 
 def batches_under_way(instance: dg.DagsterInstance, database: Database) -> set[str]:
     """Batches of runs that wait or go on; runs whose process died are no such."""
-    bury_the_dead(instance, database)
-    unfinished = instance.get_runs(dg.RunsFilter(statuses=_UNFINISHED))
-    return {run.tags[run_tags.PARTITION] for run in unfinished if run_tags.PARTITION in run.tags}
+    return {run.tags[run_tags.PARTITION] for run in bury_the_dead(instance, database) if run_tags.PARTITION in run.tags}
 
 
-def bury_the_dead(instance: dg.DagsterInstance, database: Database) -> list[str]:
-    """Report as failed the runs of commands that were killed; nobody else would. Their ids."""
-    unfinished = instance.get_runs(dg.RunsFilter(statuses=_UNFINISHED))
-    dead = [
-        run
-        for run in unfinished
-        if run_tags.PROCESS in run.tags and not database.is_held(lock_of_process(run.tags[run_tags.PROCESS]))
-    ]
-    for run in dead:
-        instance.report_run_failed(run, "the process that ran it was ended; what it had done is kept")
-    return [run.run_id for run in dead]
+def bury_the_dead(instance: dg.DagsterInstance, database: Database) -> list[dg.DagsterRun]:
+    """Report as failed the runs of commands that were killed; nobody else would. The other unfinished runs."""
+    living = []
+    for run in instance.get_runs(dg.RunsFilter(statuses=_UNFINISHED)):
+        process = run.tags.get(run_tags.PROCESS)
+        if process is None or database.is_held(lock_of_process(process)):
+            living.append(run)
+        else:
+            instance.report_run_failed(run, "the process that ran it was ended; what it had done is kept")
+    return living
