@@ -11,8 +11,9 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from tagging_assets.domain.contact_sheet import Entry, Grid, SheetTag, fit, readable, summary
+from tagging_assets.domain.contact_sheet import Entry, Grid, SheetTag, fit, summary
 from tagging_assets.domain.models import RgbImage
+from tagging_assets.domain.page import readable
 
 _PAPER, _CARD, _MAT = "#f4f4f1", "#ffffff", "#e8e8e3"
 _INK, _SOFT, _LINE = "#1d2126", "#5b6470", "#dcdcd6"

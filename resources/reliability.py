@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from PIL import Image, ImageDraw, ImageFont
 
 from tagging_assets.domain.calibration import Calibration
-from tagging_assets.domain.contact_sheet import readable
 from tagging_assets.domain.fitted import Fit
+from tagging_assets.domain.page import readable
 from tagging_assets.domain.reliability import Bin
 
 _CARD, _INK, _SOFT, _LINE = "#ffffff", "#1d2126", "#5b6470", "#dcdcd6"

@@ -6,10 +6,9 @@ No scripts, no fonts, no other files, and a content security policy that says so
 
 import base64
 from collections.abc import Callable
-from html import escape
 
-from tagging_assets.domain.contact_sheet import readable
 from tagging_assets.domain.fitted import Fit, Fitted, Refused
+from tagging_assets.domain.page import escaped, page
 
 
 def calibration_page(fitted: Fitted, title: str, *, draw_png: Callable[[Fit], bytes]) -> str:
@@ -21,13 +20,13 @@ def calibration_page(fitted: Fitted, title: str, *, draw_png: Callable[[Fit], by
         draw_png: a fit to the bytes of a PNG file.
     """
     cards = "\n".join(_card(fit, fitted.precision, draw_png) for fit in fitted.fits)
-    return _PAGE.format(
-        title=_text(title),
-        style=_STYLE,
+    body = _BODY.format(
+        title=escaped(title),
         summary=f"{len(fitted.fits)} fitted · {len(fitted.refused)} as in the catalogue",
         cards=cards or '<p class="soft">Nothing was fitted: the catalogue’s calibrations stay.</p>',
         refused=_refused(fitted.refused) if fitted.refused else "",
     )
+    return page(title, _STYLE, body)
 
 
 def threshold_words(fit: Fit, precision: float) -> str:
@@ -51,7 +50,7 @@ def _card(fit: Fit, precision: float, draw_png: Callable[[Fit], bytes]) -> str:
     points = "".join(f"<tr><td>{raw:g}</td><td>{said:g}</td></tr>" for raw, said in fit.points)
     head = '<thead><tr><th scope="col">raw score</th><th scope="col">confidence</th></tr></thead>'
     return (
-        f'<article><img src="data:image/png;base64,{data}" alt="{_text(told)}"><p>{_text(told)}</p>'
+        f'<article><img src="data:image/png;base64,{data}" alt="{escaped(told)}"><p>{escaped(told)}</p>'
         f"<details><summary>The curve in numbers</summary><table>{head}<tbody>{points}</tbody></table></details>"
         "</article>"
     )
@@ -59,8 +58,8 @@ def _card(fit: Fit, precision: float, draw_png: Callable[[Fit], bytes]) -> str:
 
 def _refused(refused: tuple[Refused, ...]) -> str:
     rows = "".join(
-        f"<tr><td>{_text(one.name)}</td><td>{_text(one.model)}</td><td>{one.decisions}</td><td>{one.right}</td>"
-        f"<td>{_text(one.why)}</td></tr>"
+        f"<tr><td>{escaped(one.name)}</td><td>{escaped(one.model)}</td><td>{one.decisions}</td><td>{one.right}</td>"
+        f"<td>{escaped(one.why)}</td></tr>"
         for one in refused
     )
     head = "".join(f'<th scope="col">{name}</th>' for name in ("Labels", "Model", "Decisions", "Right", "Why"))
@@ -70,22 +69,7 @@ def _refused(refused: tuple[Refused, ...]) -> str:
     )
 
 
-def _text(text: str) -> str:
-    return escape(readable(text), quote=True)
-
-
-_PAGE = """<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
-<meta name="color-scheme" content="light dark">
-<title>{title}</title>
-<style>{style}</style>
-</head>
-<body>
-<header><h1>{title}</h1><p class="soft">{summary}</p></header>
+_BODY = """<header><h1>{title}</h1><p class="soft">{summary}</p></header>
 <p class="lead">Left: how sure the model was said to be, against the share that people accepted; dots on the diagonal
 can be believed to the letter, lines are 95% intervals. Green dots are judged by curves that had not seen their photos.
 Right: what a raw score is worth now, and was before. Only tags that were shown can be decided on, so nothing is known
@@ -94,8 +78,6 @@ in the shaded part, and what stands near it is flattered.</p>
 {cards}
 </main>
 {refused}
-</body>
-</html>
 """
 
 _STYLE = """

@@ -7,11 +7,11 @@ so. What does not belong here: drawing the same as a bitmap, and JPEG encoding (
 import base64
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from html import escape
 from typing import Any
 
 from tagging_assets.domain.fusion import explain_tag
 from tagging_assets.domain.models import Box, RgbImage
+from tagging_assets.domain.page import escaped, page
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,11 +109,6 @@ def summary(entries: Sequence[Entry], seconds: float | None = None) -> str:
     return " · ".join(parts)
 
 
-def readable(text: str) -> str:
-    """Text that can be shown: bytes of a file name that are no UTF-8 become question marks."""
-    return text.encode("utf-8", "replace").decode("utf-8")
-
-
 def render_html(
     entries: Sequence[Entry],
     title: str,
@@ -133,21 +128,17 @@ def render_html(
     shown = [entry for entry in entries if entry.image is not None]
     failed = [entry for entry in entries if entry.error]
     cards = "\n".join(_card(entry, encode_jpeg) for entry in shown)
-    return _PAGE.format(
-        title=_text(title),
-        style=_STYLE,
-        summary=_text(summary(entries, seconds)),
+    body = _BODY.format(
+        title=escaped(title),
+        summary=escaped(summary(entries, seconds)),
         cards=cards,
         failed=_failed(failed) if failed else "",
     )
+    return page(title, _STYLE, body)
 
 
 def _count(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
-def _text(text: str) -> str:
-    return escape(readable(text), quote=True)
 
 
 def _card(entry: Entry, encode_jpeg: Callable[[RgbImage], bytes]) -> str:
@@ -157,11 +148,11 @@ def _card(entry: Entry, encode_jpeg: Callable[[RgbImage], bytes]) -> str:
     data = base64.b64encode(encode_jpeg(entry.image)).decode("ascii")
     named = ", ".join(tag.tag for tag in entry.tags) or "no tags"
     chips = "".join(_chip(tag) for tag in entry.tags) or '<li class="none">no tags</li>'
-    error = f'<p class="error">{_text(entry.error)}</p>' if entry.error else ""
+    error = f'<p class="error">{escaped(entry.error)}</p>' if entry.error else ""
     return (
         f'<article><div class="photo"><img src="data:image/jpeg;base64,{data}" width="{width}" height="{height}" '
-        f'alt="{_text(f"{entry.title}: {named}")}" loading="lazy">{_overlay(entry.boxes, width, height)}</div>'
-        f'<div class="text"><h2>{_text(entry.title)}</h2>{error}<ul class="chips">{chips}</ul>'
+        f'alt="{escaped(f"{entry.title}: {named}")}" loading="lazy">{_overlay(entry.boxes, width, height)}</div>'
+        f'<div class="text"><h2>{escaped(entry.title)}</h2>{error}<ul class="chips">{chips}</ul>'
         f"{_why(entry.tags)}</div></article>"
     )
 
@@ -190,11 +181,11 @@ def _overlay(boxes: Sequence[SheetBox], width: int, height: int) -> str:
 
 def _chip(tag: SheetTag) -> str:
     word, mark = _STATUS.get(tag.status, (tag.status, ""))
-    hover = _text("\n".join([f"{tag.tag} {tag.score:.2f}, {word}", tag.reason, *tag.sources]))
+    hover = escaped("\n".join([f"{tag.tag} {tag.score:.2f}, {word}", tag.reason, *tag.sources]))
     return (
-        f'<li class="{_text(tag.status)}" title="{hover}"><span class="bar" style="width:{tag.score:.0%}"></span>'
-        f'<span class="tag">{_text(tag.tag)}</span> <span class="score">{tag.score:.2f}</span>'
-        f'<span class="mark" aria-hidden="true">{mark}</span><span class="quiet">, {_text(word)}</span></li>'
+        f'<li class="{escaped(tag.status)}" title="{hover}"><span class="bar" style="width:{tag.score:.0%}"></span>'
+        f'<span class="tag">{escaped(tag.tag)}</span> <span class="score">{tag.score:.2f}</span>'
+        f'<span class="mark" aria-hidden="true">{mark}</span><span class="quiet">, {escaped(word)}</span></li>'
     )
 
 
@@ -202,9 +193,9 @@ def _why(tags: Sequence[SheetTag]) -> str:
     if not tags:
         return ""
     rows = "".join(
-        f'<tr><th scope="row">{_text(tag.tag)}</th><td>{tag.score:.2f}</td>'
-        f"<td>{_text(_STATUS.get(tag.status, (tag.status, ''))[0])}</td></tr>"
-        f'<tr class="why"><td colspan="3">{_text(tag.reason)}{_list(tag.sources)}</td></tr>'
+        f'<tr><th scope="row">{escaped(tag.tag)}</th><td>{tag.score:.2f}</td>'
+        f"<td>{escaped(_STATUS.get(tag.status, (tag.status, ''))[0])}</td></tr>"
+        f'<tr class="why"><td colspan="3">{escaped(tag.reason)}{_list(tag.sources)}</td></tr>'
         for tag in tags
     )
     head = "".join(f'<th scope="col">{name}</th>' for name in ("Tag", "Score", "Status"))
@@ -215,11 +206,11 @@ def _why(tags: Sequence[SheetTag]) -> str:
 
 
 def _list(lines: Sequence[str]) -> str:
-    return f"<ul>{''.join(f'<li>{_text(line)}</li>' for line in lines)}</ul>" if lines else ""
+    return f"<ul>{''.join(f'<li>{escaped(line)}</li>' for line in lines)}</ul>" if lines else ""
 
 
 def _failed(entries: Sequence[Entry]) -> str:
-    items = "".join(f"<li><strong>{_text(entry.title)}</strong> {_text(entry.error)}</li>" for entry in entries)
+    items = "".join(f"<li><strong>{escaped(entry.title)}</strong> {escaped(entry.error)}</li>" for entry in entries)
     return f'<section class="failed"><h2>{_count(len(entries), "photo")} failed</h2><ul>{items}</ul></section>'
 
 
@@ -232,26 +223,13 @@ _STATUS = {
     "added": ("added", "+"),
 }
 
-_PAGE = """<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
-<meta name="color-scheme" content="light dark">
-<title>{title}</title>
-<style>{style}</style>
-</head>
-<body>
-<header><h1>{title}</h1><p>{summary}</p>
+_BODY = """<header><h1>{title}</h1><p>{summary}</p>
 <ul class="chips legend"><li class="auto">sure</li><li class="needs_review">to review
 <span class="mark" aria-hidden="true">?</span></li></ul></header>
 <main>
 {cards}
 </main>
 {failed}
-</body>
-</html>
 """
 
 _STYLE = """

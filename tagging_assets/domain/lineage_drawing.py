@@ -12,9 +12,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 
-from tagging_assets.domain.contact_sheet import readable
 from tagging_assets.domain.lineage import Edge, Lineage, Node, State
 from tagging_assets.domain.lineage_layout import Placing, Point, Rect, Shape, column_count, place
+from tagging_assets.domain.page import readable
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,12 +7,11 @@ drawing itself (``lineage_drawing``).
 import json
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
-from html import escape
 from pathlib import PurePath
 from typing import Any
 
-from tagging_assets.domain.contact_sheet import readable
 from tagging_assets.domain.lineage_facts import event_line, worth
+from tagging_assets.domain.page import escaped, page, readable
 from tagging_assets.domain.verdicts import PERSON_SOURCE, StandingVerdict
 
 Row = Mapping[str, Any]
@@ -30,14 +29,14 @@ def render_page(told: Row, drawing: str) -> str:
     asked = told["asked"]
     cards = _missing(asked) if asked else "".join(_tag(tag, told["decisions"]) for tag in told["tags"])
     name = PurePath(told["image"]).name
-    return _PAGE.format(
-        title=_text(f"Why these tags: {name}" if asked is None else f"Why not {asked['tag']}: {name}"),
-        style=_STYLE,
+    body = _BODY.format(
         drawing=drawing,
         tags=f'<section><h2>{"The numbers" if cards else "No tags"}</h2><div class="cards">{cards}</div></section>',
         stages=_stages(told["chain"]),
         where=_text(f"{told['image']} · image {told['image_id']} · batch {told['batch']}"),
     )
+    title = f"Why these tags: {name}" if asked is None else f"Why not {asked['tag']}: {name}"
+    return page(_shown(title), _STYLE, body)
 
 
 def _tag(tag: Row, decisions: Sequence[Row]) -> str:
@@ -142,29 +141,20 @@ def _pairs(pairs: Iterable[tuple[str, str]]) -> str:
 
 
 def _text(text: str) -> str:
-    shown = "".join(letter for letter in readable(text) if letter == "\n" or unicodedata.category(letter) != "Cc")
-    return escape(shown, quote=True)
+    return escaped(_shown(text))
 
 
-_PAGE = """<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
-<meta name="color-scheme" content="light dark">
-<title>{title}</title>
-<style>{style}</style>
-</head>
-<body>
-<main>
+def _shown(text: str) -> str:
+    """Without control characters, which HTML does not allow; line breaks stay."""
+    return "".join(letter for letter in readable(text) if letter == "\n" or unicodedata.category(letter) != "Cc")
+
+
+_BODY = """<main>
 <figure>{drawing}</figure>
 {tags}
 {stages}
 </main>
 <footer>{where}</footer>
-</body>
-</html>
 """
 
 _STYLE = """

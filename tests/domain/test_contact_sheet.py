@@ -11,11 +11,11 @@ from tagging_assets.domain.contact_sheet import (
     SheetBox,
     SheetTag,
     fit,
-    readable,
     render_html,
     summary,
 )
 from tagging_assets.domain.models import RgbImage
+from tagging_assets.domain.page import readable
 
 GREY: RgbImage = np.full((60, 80, 3), 128, dtype=np.uint8)
 DOG = SheetTag("dog", 0.82, "auto", "only tagger says so", ("tagger: raw 0.61 ≥ 0.40",))
