@@ -138,7 +138,132 @@ llm_call = sa.Table(
     sa.Column("completion_tokens", sa.Integer),
     sa.Column("cost_usd", sa.Numeric(14, 8)),
     sa.Column("latency_seconds", sa.Float, nullable=False),
-    sa.Column("asked_at", _UTC, nullable=False),
+    sa.Column("asked_at", _UTC, nullable=False, index=True),
+    sa.Column("cached_tokens", sa.Integer),
+    # provider, prices of DATE, local; empty where the cost is unknown
+    sa.Column("cost_source", sa.Text, nullable=False, server_default=""),
+    # The most it may cost, written down before it is asked; counts until its cost is known, and for good where the
+    # process died in between.
+    sa.Column("reserved_usd", sa.Numeric(14, 8)),
+    # What the money was for: empty for tagging, else experiment/NAME.
+    sa.Column("purpose", sa.Text, nullable=False, server_default="", index=True),
+    # The provider's batch that answered it.
+    sa.Column("provider_batch", sa.Text),
+)
+
+#: What a model was found to understand, so that the next process does not have to be refused again.
+chat_ability = sa.Table(
+    "chat_ability",
+    metadata,
+    sa.Column("provider", sa.Text, primary_key=True),
+    sa.Column("model", sa.Text, primary_key=True),
+    # fields of resources.dialect.Dialect that it needed
+    sa.Column("dialect", JSONB, nullable=False),
+    # what `tagging models verify` saw: vision, json_schema, json_object, logprobs, …
+    sa.Column("probed", JSONB, nullable=False, server_default="{}"),
+    sa.Column("at", _UTC, nullable=False),
+)
+
+#: Batches handed to a provider's batch API, by the provider's own id.
+provider_batch = sa.Table(
+    "provider_batch",
+    metadata,
+    sa.Column("provider_batch", sa.Text, primary_key=True),
+    sa.Column("provider", sa.Text, nullable=False),
+    sa.Column("model", sa.Text, nullable=False),
+    # in_progress, completed, failed, expired, cancelled, as the provider says; collected once read
+    sa.Column("state", sa.Text, nullable=False, index=True),
+    sa.Column("questions", sa.Integer, nullable=False),
+    sa.Column("answered", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("error", sa.Text, nullable=False, server_default=""),
+    sa.Column("submitted_at", _UTC, nullable=False),
+    sa.Column("polled_at", _UTC),
+    sa.Column("collected_at", _UTC),
+)
+
+#: Questions that wait for a provider's batch, or for being put into one; gone once the ledger has the answer.
+waiting_question = sa.Table(
+    "waiting_question",
+    metadata,
+    sa.Column("request_hash", sa.Text, primary_key=True),
+    sa.Column("provider", sa.Text, nullable=False),
+    sa.Column("model", sa.Text, nullable=False),
+    sa.Column("prompt_id", sa.Text, nullable=False),
+    sa.Column("prompt_hash", sa.Text, nullable=False),
+    sa.Column("parameters", JSONB, nullable=False),
+    # the body of the request, as one JSON text
+    sa.Column("body", sa.Text, nullable=False),
+    sa.Column("purpose", sa.Text, nullable=False, server_default=""),
+    sa.Column("reserved_usd", sa.Numeric(14, 8)),
+    sa.Column("queued_at", _UTC, nullable=False),
+    # null while it waits for being submitted
+    sa.Column("provider_batch", sa.Text, index=True),
+    sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("error", sa.Text, nullable=False, server_default=""),
+)
+
+#: Experiments, by name: what was asked of whom about which photos.
+experiment = sa.Table(
+    "experiment",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True),
+    # purpose, configurations, repeats, image_ids, reference, judge; see domain/experiments.py
+    sa.Column("body", JSONB, nullable=False),
+    sa.Column("who", sa.Text, nullable=False),
+    sa.Column("at", _UTC, nullable=False),
+)
+
+#: Blind comparisons of two configurations' tags for one photo, one row per vote, never changed.
+vote = sa.Table(
+    "vote",
+    metadata,
+    sa.Column("vote_id", sa.BigInteger, sa.Identity(), primary_key=True),
+    sa.Column("experiment", sa.Text, nullable=False, index=True),
+    sa.Column("image_id", sa.Text, nullable=False),
+    # labels of configurations, as they were shown
+    sa.Column("left", sa.Text, nullable=False),
+    sa.Column("right", sa.Text, nullable=False),
+    # left, right, tie
+    sa.Column("winner", sa.Text, nullable=False),
+    # hash of both answers as shown: a vote on other answers does not count for these
+    sa.Column("shown", sa.Text, nullable=False),
+    sa.Column("voter", sa.Text, nullable=False),
+    # person, judge
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("why", sa.Text, nullable=False, server_default=""),
+    sa.Column("request_hash", sa.Text),
+    sa.Column("at", _UTC, nullable=False),
+)
+
+#: People's word on whether a tag is relevant to a photo, for scoring; the newest of each marker holds.
+relevance_mark = sa.Table(
+    "relevance_mark",
+    metadata,
+    sa.Column("mark_id", sa.BigInteger, sa.Identity(), primary_key=True),
+    sa.Column("image_id", sa.Text, nullable=False),
+    sa.Column("tag", sa.Text, nullable=False),
+    # null takes the marker's earlier word back
+    sa.Column("relevant", sa.Boolean),
+    sa.Column("marker", sa.Text, nullable=False),
+    sa.Column("at", _UTC, nullable=False),
+    sa.Index("relevance_mark_of_image", "image_id", "tag"),
+)
+
+#: Configurations that became the production recipe, and what they replaced.
+promotion = sa.Table(
+    "promotion",
+    metadata,
+    sa.Column("promotion_id", sa.BigInteger, sa.Identity(), primary_key=True),
+    sa.Column("experiment", sa.Text, nullable=False),
+    sa.Column("configuration", sa.Text, nullable=False),
+    sa.Column("settings_path", sa.Text, nullable=False),
+    # keys of the section llm; null for a key that was not said
+    sa.Column("before", JSONB, nullable=False),
+    sa.Column("after", JSONB, nullable=False),
+    sa.Column("who", sa.Text, nullable=False),
+    sa.Column("why", sa.Text, nullable=False, server_default=""),
+    sa.Column("at", _UTC, nullable=False),
+    sa.Column("undone_at", _UTC),
 )
 
 #: The tags the world sees, one row per (image, tag); withdrawn rows stay.

@@ -13,6 +13,8 @@
     │   └── ModelFailed            (retryable)
     ├── LlmError                   the chat model is at fault; the other sources stand
     │   ├── LlmUnavailable         (retryable)
+    │   ├── LlmWaiting             (retryable: a provider's batch has the question)
+    │   ├── LlmOverBudget          (retryable: the next day has a budget of its own)
     │   ├── LlmNoAnswer            refused, truncated, not what was asked for
     │   └── LlmRejected            wrong key, unknown model, no credit; the run stops
     ├── StorageError
@@ -93,6 +95,18 @@ class LlmError(TaggingError):
 
 class LlmUnavailable(LlmError):
     """Connection refused, time-out, rate limit or server error."""
+
+    retryable = True
+
+
+class LlmWaiting(LlmError):
+    """The question was handed to a provider's batch API; the answer comes within a day."""
+
+    retryable = True
+
+
+class LlmOverBudget(LlmError):
+    """Nothing was asked, for it might have cost more than the budget has left."""
 
     retryable = True
 

@@ -209,6 +209,23 @@ TAGGER_SCORES = Table(
     },
 )
 
+CAPTIONS = Table(
+    "captions",
+    "photo: what a chat model says about it in words; none where that is not asked for",
+    ("image_id",),
+    {
+        "image_id": pl.String,
+        "model": pl.String,
+        "prompt_id": pl.String,
+        "caption": pl.String,
+        "title": pl.String,
+        "description": pl.String,
+        "keywords": pl.List(pl.String),
+        "file_name": pl.String,
+        "request_hash": pl.String,
+    },
+)
+
 LLM_TAG_SUGGESTIONS = Table(
     "llm_tag_suggestions",
     "photo, model and tag that a chat model chose, with its rank",
@@ -267,7 +284,58 @@ TABLES: tuple[Table, ...] = (
     EMBEDDINGS,
     ZERO_SHOT_SCORES,
     TAGGER_SCORES,
+    CAPTIONS,
     LLM_TAG_SUGGESTIONS,
     DECISIONS,
     TAGS,
 )
+
+BENCHMARK_ANSWERS = Table(
+    "benchmark_answers",
+    "configuration, photo and repeat: what one contestant answered, and what that took",
+    ("image_id", "configuration", "repeat"),
+    {
+        "image_id": pl.String,
+        "configuration": pl.String,
+        "repeat": pl.Int32,
+        "model": pl.String,
+        "outcome": pl.String,
+        "error": pl.String,
+        # allowed and named, best first; named and not allowed; allowed
+        "tags": pl.List(pl.String),
+        "outside": pl.List(pl.String),
+        "pool": pl.List(pl.String),
+        "request_hash": pl.String,
+        "prompt_tokens": pl.Int64,
+        "completion_tokens": pl.Int64,
+        "cached_tokens": pl.Int64,
+        # what the answer cost when it was given, null where nobody knows
+        "cost_usd": pl.Float64,
+        "cost_source": pl.String,
+        "seconds": pl.Float64,
+        # whether it was asked in the run that wrote the row, or known from the ledger
+        "asked": pl.Boolean,
+    },
+)
+
+BENCHMARK_SCORES = Table(
+    "benchmark_scores",
+    "configuration, photo, repeat and tag: the rule that applies, and its points",
+    ("image_id", "configuration", "repeat", "tag"),
+    {
+        "image_id": pl.String,
+        "configuration": pl.String,
+        "repeat": pl.Int32,
+        "tag": pl.String,
+        # see domain/scoring.py
+        "rule": pl.String,
+        "points": pl.Float64,
+        # of the other contestants that answered, those that named it; null where nobody else answered
+        "share": pl.Float64,
+        # people's word; null where they said nothing, or disagree
+        "relevant": pl.Boolean,
+    },
+)
+
+#: Parquet tables of experiments: plain rows without records, one file per experiment and table.
+BENCHMARK_TABLES: tuple[Table, ...] = (BENCHMARK_ANSWERS, BENCHMARK_SCORES)
