@@ -28,7 +28,6 @@ from tagging_assets.assets.tagger_scores import tagger_scores
 from tagging_assets.assets.tags import tags
 from tagging_assets.assets.zero_shot_scores import zero_shot_scores
 from tagging_assets.automation import automation
-from tagging_assets.checks import all_checks
 from tagging_assets.jobs import calibrate, tag_images
 from tagging_assets.settings import DEFAULT_SETTINGS
 
@@ -63,7 +62,6 @@ def build_defs(*, resource_overrides: Mapping[str, object] | None = None) -> dg.
     }
     return dg.Definitions(
         assets=[*recipe_sources, *STAGE_ASSETS, calibration],
-        asset_checks=all_checks,
         jobs=[tag_images, calibrate],
         sensors=[new_images, retag, automation],
         resources={**resources, **(resource_overrides or {})},

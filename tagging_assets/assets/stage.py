@@ -10,6 +10,7 @@ from typing import Any
 import dagster as dg
 
 from resources.workbench import Compute, StageRun, Workbench
+from tagging_assets.domain.checks import descriptions_of, problems_of
 from tagging_assets.domain.frames import StageFrame
 from tagging_assets.domain.freshness import Item, Recipe
 from tagging_assets.domain.models import Model
@@ -40,7 +41,7 @@ def stage_asset(
         pool: Dagster pool that limits how many run at once.
     """
     stage = STAGES[name]
-    return dg.asset(
+    asset = dg.asset(
         name=name,
         partitions_def=image_batches,
         group_name=stage.group,
@@ -56,7 +57,19 @@ def stage_asset(
                 [dg.TableColumn(column, str(dtype)) for column, dtype in stage.table.columns.items()]
             )
         },
+        # Checked in the step that made it: a step of its own would read the partition again, for every check.
+        check_specs=[
+            dg.AssetCheckSpec(check, asset=name, description=said, blocking=True)
+            for check, said in descriptions_of(name).items()
+        ],
     )
+
+    def declare(function: AssetFunction) -> dg.AssetsDefinition:
+        # An asset with checks has several outputs, and Dagster would have the annotation name each of them.
+        function.__annotations__.pop("return", None)
+        return asset(function)
+
+    return declare
 
 
 def run_stage(
@@ -102,6 +115,17 @@ def run_stage(
         value=run.frame,
         metadata=metadata,
         data_version=dg.DataVersion(run.frame.version),
+        check_results=[_checked(check, found) for check, found in problems_of(recipe.stage, run.frame).items()],
+    )
+
+
+def _checked(check: str, problems: Sequence[str]) -> dg.AssetCheckResult:
+    return dg.AssetCheckResult(
+        check_name=check,
+        passed=not problems,
+        severity=dg.AssetCheckSeverity.ERROR,
+        description="; ".join(problems[:5]) or "as it should be",
+        metadata={"problems": len(problems)},
     )
 
 

@@ -1,18 +1,21 @@
-"""Checks: one blocking schema check per asset, made from the schema table, and the checks of meaning.
+"""What must hold of every partition: its schema, from the table of schemas, and the checks of meaning.
 
-A blocking check stops what is below for the failing partition only.
+``assets/stage.py`` makes blocking checks of them, in the step that made the partition. What does not belong here:
+Dagster.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 
-import dagster as dg
 import polars as pl
 
 from tagging_assets.domain.frames import StageFrame
 from tagging_assets.domain.policy import refused
 from tagging_assets.domain.schemas import RECORD, Table
 from tagging_assets.domain.stages import STAGES
+
+#: Name of the check of form, which every stage has.
+SCHEMA = "schema"
 
 #: Unit vectors survive float32 storage within this.
 _NORM_TOLERANCE = 1e-3
@@ -94,45 +97,18 @@ MEANINGS: tuple[Meaning, ...] = (
 )
 
 
-def _result(problems: Iterable[str]) -> dg.AssetCheckResult:
-    found = list(problems)
-    return dg.AssetCheckResult(
-        passed=not found,
-        severity=dg.AssetCheckSeverity.ERROR,
-        description="; ".join(found[:5]) or "as it should be",
-        metadata={"problems": len(found)},
-    )
+def problems_of(stage: str, frame: StageFrame) -> dict[str, list[str]]:
+    """What every check of a stage finds in a partition, by check; empty lists where all is well."""
+    key = list(STAGES[stage].table.key)
+    meanings = {
+        one.name: [str(row) for row in one.offenders(frame.rows).select(key).iter_rows()]
+        for one in MEANINGS
+        if one.stage == stage
+    }
+    return {SCHEMA: schema_problems(STAGES[stage].table, frame), **meanings}
 
 
-def schema_check(stage: str) -> dg.AssetChecksDefinition:
-    """The blocking check that a partition has the form the schema table says."""
-    table = STAGES[stage].table
-
-    @dg.asset_check(
-        asset=stage,
-        name="schema",
-        blocking=True,
-        description="Columns and types as declared, keys present and unique, one current record per image.",
-    )
-    def check(frame: StageFrame) -> dg.AssetCheckResult:
-        return _result(schema_problems(table, frame))
-
-    return check
-
-
-def meaning_check(meaning: Meaning) -> dg.AssetChecksDefinition:
-    """The blocking check of one meaning."""
-
-    @dg.asset_check(asset=meaning.stage, name=meaning.name, blocking=True, description=meaning.description)
-    def check(frame: StageFrame) -> dg.AssetCheckResult:
-        offenders = meaning.offenders(frame.rows)
-        key = list(STAGES[meaning.stage].table.key)
-        return _result(str(row) for row in offenders.select(key).iter_rows())
-
-    return check
-
-
-all_checks = [
-    *(schema_check(stage) for stage in STAGES),
-    *(meaning_check(meaning) for meaning in MEANINGS),
-]
+def descriptions_of(stage: str) -> dict[str, str]:
+    """What must hold, as a sentence, by check; the same checks in the same order as :func:`problems_of`."""
+    said = "Columns and types as declared, keys present and unique, one current record per image."
+    return {SCHEMA: said, **{one.name: one.description for one in MEANINGS if one.stage == stage}}
