@@ -49,7 +49,7 @@ def _row(line: str) -> bool:
 
 
 def test_models_list_tells_task_licence_revision_and_state(project: Project) -> None:
-    done = project.run("models", "list", "--json")
+    done = project.call("models", "list", "--json")
     assert done.code == 0, done.err
     told = done.json
     assert {one["state"] for one in told} == {"ready"}
@@ -72,14 +72,14 @@ def test_models_verify_finds_what_was_changed_behind_its_back(project: Project, 
 
 
 def test_prompts_and_label_sets_are_listed_and_shown(project: Project) -> None:
-    told = {one["name"]: one for one in project.run("prompts", "list", "--json").json}
+    told = {one["name"]: one for one in project.call("prompts", "list", "--json").json}
     assert told["select"]["kind"] == "prompt"
     assert told["objects"]["kind"] == "label set"
     assert all(re.fullmatch(r"[0-9a-f]{64}", one["hash"]) for one in told.values())
-    shown = project.run("prompts", "show", "select", "--json").json
+    shown = project.call("prompts", "show", "select", "--json").json
     assert shown == {**told["select"], "path": shown["path"], "text": shown["text"]}
     assert shown["text"] == Path(shown["path"]).read_text(encoding="utf-8")
-    read = project.run("prompts", "show", "objects")
+    read = project.call("prompts", "show", "objects")
     assert told["objects"]["hash"] in read.out
     assert "- " in read.out
 

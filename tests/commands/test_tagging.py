@@ -15,7 +15,7 @@ _HASHES = re.compile(r"[0-9a-f]{64}(\+[0-9a-f]{64})*")
 
 @pytest.fixture(scope="module")
 def explained(tagged: Tagged) -> dict[str, Any]:
-    done = tagged.project.run("explain", "chelsea.png", "--json")
+    done = tagged.project.call("explain", "chelsea.png", "--json")
     assert done.code == 0, done.err
     told: dict[str, Any] = done.json
     return told
@@ -83,7 +83,7 @@ def test_a_second_run_computes_nothing_and_starts_no_dagster_run(tagged: Tagged)
 
 
 def test_tags_as_json_has_the_documented_shape(tagged: Tagged) -> None:
-    done = tagged.project.run("tags", "--json")
+    done = tagged.project.call("tags", "--json")
     assert done.code == 0, done.err
     assert done.err == ""
     told = done.json
@@ -105,7 +105,7 @@ def test_tags_as_json_has_the_documented_shape(tagged: Tagged) -> None:
 
 
 def test_tags_of_one_path_are_shown_as_a_table(tagged: Tagged) -> None:
-    done = tagged.project.run("tags", tagged.project.photos / "chelsea.png")
+    done = tagged.project.call("tags", tagged.project.photos / "chelsea.png")
     assert done.code == 0, done.err
     assert "1 photos" in done.out
     assert "cat 0." in _plain(done.out)
@@ -141,7 +141,7 @@ def test_explain_gives_each_tag_its_provenance(tagged: Tagged, explained: dict[s
     cat = next(tag for tag in explained["tags"] if tag["tag"] == "cat")
     sources = {source["source"]: source for source in cat["sources"]}
     assert cat["reason"]
-    prompts = {one["name"]: one["hash"] for one in tagged.project.run("prompts", "list", "--json").json}
+    prompts = {one["name"]: one["hash"] for one in tagged.project.call("prompts", "list", "--json").json}
     seen, asked = sources["zero-shot"], sources["chat model"]
     assert seen["score"] >= seen["threshold"] > 0
     assert (seen["label_set"], seen["label_set_hash"]) == ("objects", prompts["objects"])
@@ -153,7 +153,7 @@ def test_explain_gives_each_tag_its_provenance(tagged: Tagged, explained: dict[s
 
 
 def test_explain_tells_people_the_same_and_cuts_nothing_off(tagged: Tagged, explained: dict[str, Any]) -> None:
-    done = tagged.project.run("explain", explained["image_id"][:8])
+    done = tagged.project.call("explain", explained["image_id"][:8])
     assert done.code == 0, done.err
     said = _plain(done.out)
     for tag in explained["tags"]:
@@ -174,14 +174,14 @@ def test_explain_tells_people_the_same_and_cuts_nothing_off(tagged: Tagged, expl
     ],
 )
 def test_explain_wants_one_photo(tagged: Tagged, name: str, says: str) -> None:
-    done = tagged.project.run("explain", name, "--json")
+    done = tagged.project.call("explain", name, "--json")
     assert done.code == 2
     assert done.out == ""
     assert done.error.startswith(f"SettingsError: {says}")
 
 
 def test_status_counts_photos_and_stages(tagged: Tagged) -> None:
-    done = tagged.project.run("status", "--json")
+    done = tagged.project.call("status", "--json")
     assert done.code == 0, done.err
     told = done.json
     assert (told["images"], told["gone"], told["batches"], told["database"]) == (8, 0, 1, "embedded")
@@ -191,5 +191,5 @@ def test_status_counts_photos_and_stages(tagged: Tagged) -> None:
     assert [told["stages"][stage]["failed"] for stage in STAGES] == [1, 1, *[0] * (len(STAGES) - 2)]
     assert {one["to_compute"] for one in told["stages"].values()} == {0}
     assert told["llm_calls"]["ok"] > 0
-    shown = tagged.project.run("status")
+    shown = tagged.project.call("status")
     assert "8 photos in 1 batches" in _plain(shown.out)
