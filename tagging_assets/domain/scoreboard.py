@@ -12,11 +12,11 @@ from typing import Literal
 #: The rules of a tag's points, in the order they are tried; see ``scoring`` for what each means.
 Rule = Literal[
     "hallucinated",  # −1.0  not in the pool
+    "irrelevant",  # −0.5  in the pool, and people say it does not fit
     "gold",  # +1.0  named by more than 70 % of the others
     "missing gold",  # −0.5  gold, and not named
-    "irrelevant",  # −0.5  in the pool, and people say it does not fit
-    "minority",  # +0.5  named by fewer than 30 % of the others, and relevant
     "unique",  # +0.5  named by nobody else, and relevant
+    "minority",  # +0.5  named by fewer than 30 % of the others, and relevant
     "middle",  # +0.5  in between, and relevant
     "unmarked",  #  0.0  neither gold nor marked by anybody
 ]
@@ -39,7 +39,8 @@ class ScoredTag:
         tag: as the pool spells it, or as the model did where it is not in the pool.
         rule: which rule applies.
         points: by that rule.
-        share: of the other contestants that answered, those that named it, in [0, 1]; ``None`` without others.
+        share: of the other contestants that answered, those that named it, in [0, 1]; the judged one counts too where
+            ``Options.leave_one_out`` is off; ``None`` without others.
         relevant: people's word; ``None`` where they said nothing, or disagree.
     """
 
@@ -242,7 +243,8 @@ class Scoreboard:
         photos: in the experiment's order.
         marks: agreement of the people who marked relevance; ``None`` without marks by two.
         judge: ``None`` without a judge.
-        pareto: labels of contestants that nobody beats in both score and cost, cheapest first.
+        pareto: labels of contestants that nobody beats in both score and cost of a question, cheapest
+            first.
         notes: what a reader must know, one sentence each ("41 tags were marked by nobody and count 0").
     """
 
