@@ -142,6 +142,15 @@ class Database:
         with self.engine.connect() as connection:
             return {key: SourceText(kind, name, text) for key, kind, name, text in connection.execute(chosen)}
 
+    def texts_by_hash(self, beginning: str) -> dict[str, SourceText]:
+        """Every text that was ever in use whose hash begins so, by hash."""
+        columns = source_text.c
+        chosen = sa.select(columns.hash, columns.kind, columns.name, columns.text).where(
+            columns.hash.startswith(beginning, autoescape=True)
+        )
+        with self.engine.connect() as connection:
+            return {key: SourceText(kind, name, text) for key, kind, name, text in connection.execute(chosen)}
+
     def recipes(self, hashes: set[str]) -> dict[str, dict[str, Any]]:
         """Bodies of recipes by hash; unknown hashes are left out."""
         chosen = sa.select(recipe_table.c.hash, recipe_table.c.body).where(recipe_table.c.hash.in_(hashes))

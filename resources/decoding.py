@@ -22,6 +22,7 @@ from tagging_assets.domain.images import (
     extension,
     upright_size,
 )
+from tagging_assets.domain.keywords import exif_keywords, iptc_keywords, union, xmp_keywords
 from tagging_assets.domain.models import RgbImage
 
 if TYPE_CHECKING:
@@ -258,6 +259,7 @@ def _header(told: _Told, kind: str, size: tuple[int, int], turned: int) -> Heade
     xmp = parse_xmp(told.xmp)
     iptc = parse_iptc(told.iptc)
     exif = clean(_text(main, 0x010E)) or clean(_utf16(main, 0x9C9C)) or _comment(detail)
+    keywords = union(xmp_keywords(told.xmp), iptc_keywords(told.iptc), exif_keywords(_utf16(main, 0x9C9E)))
     captions = {"xmp": xmp.text, "iptc": iptc.text, "exif": exif}
     taken = exif_time(_text(detail, 0x9003), _text(detail, 0x9011)) or exif_time(
         _text(detail, 0x9004), _text(detail, 0x9012)
@@ -271,6 +273,7 @@ def _header(told: _Told, kind: str, size: tuple[int, int], turned: int) -> Heade
         camera=camera_name(clean(_text(main, 0x010F)), clean(_text(main, 0x0110))),
         captions={source: text for source, text in captions.items() if text},
         creator=xmp.creator or iptc.creator or clean(_text(main, 0x013B)) or None,
+        keywords=keywords,
     )
 
 

@@ -4,7 +4,7 @@ The process is started by the first question and lives as long as the one that a
 included. It listens on a port the system chose and answers only to a key made up for it, so other users and web
 pages of this machine cannot use it. Two runs at once each have their own.
 
-What does not belong here: what is asked (``resources/llm_client.py``), where the file comes from
+What does not belong here: what is asked (``resources/llm_engine.py``), where the file comes from
 (``resources/weights.py``).
 """
 
@@ -223,7 +223,7 @@ class ChatServer:
             raise ModelFailed(f"the local chat model did not load in {self.options.start_seconds:g} s; see {self._log}")
         report: dict[str, Any] = json.loads(line) if line.strip() else {}
         if "missing" in report:
-            raise ModelError(f"{report['missing']}: install the local-llm extra, or set llm.base_url to a chat server")
+            raise ModelError(f"{report['missing']}: install the local-llm extra, or set llm.model to a provider's")
         if "address" not in report:
             raise ModelFailed(
                 f"the local chat model did not start: {report.get('error', 'it crashed')}; see {self._log}"

@@ -1,152 +1,34 @@
 """One question over HTTP to any server that speaks OpenAI's chat protocol; every failure a typed outcome.
 
-What does not belong here: retries, prompts and the ledger (``resources/llm_client.py``), what an answer means
-(``tagging_assets/domain/llm.py``).
+What does not belong here: retries and the ledger (``resources/llm_engine.py``), what failures mean
+(``resources/llm_failures.py``), what an answer means (``tagging_assets/domain/replies.py``).
 """
 
+import decimal
 import ipaddress
+import json
+import math
 import os
-import re
 import threading
 import time
 import urllib.parse
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from email.utils import parsedate_to_datetime
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
+from resources.cancelling import Cancellation
+from resources.llm_failures import Exchange, failed_exchange
 from resources.llm_server import Endpoint
-from tagging_assets.domain.errors import LlmRejected, SettingsError
-from tagging_assets.domain.llm import Outcome
-from tagging_assets.domain.prompts import Message
+from tagging_assets.domain.errors import SettingsError
 
 if TYPE_CHECKING:
     # Costs a second; a process that asks nothing goes without.
     import openai
 
-#: How the reply's form is asked for: held to the schema, any JSON, or by the prompt's words alone.
-Structured = Literal["json_schema", "json_object", "none"]
-
 _CONNECT_SECONDS = 10.0
-_EXCERPT = 200
-
-#: Every exception class of ``openai`` and what it means: an outcome with whether asking again may help, or
-#: ``None`` where the provider says no for good. Looked up along the class's bases; a test holds that none is left
-#: out.
-OPENAI_ERRORS: Mapping[str, tuple[Outcome, bool] | None] = {
-    "AuthenticationError": None,
-    "OAuthError": None,
-    "PermissionDeniedError": None,
-    "NotFoundError": None,
-    "SubjectTokenProviderError": None,
-    "APITimeoutError": ("timed_out", True),
-    "RateLimitError": ("rate_limited", True),
-    "APIConnectionError": ("failed", True),
-    "InternalServerError": ("failed", True),
-    "ConflictError": ("failed", True),
-    "BadRequestError": ("failed", False),
-    "UnprocessableEntityError": ("failed", False),
-    "APIStatusError": ("failed", False),
-    "APIResponseValidationError": ("invalid", True),
-    "APIError": ("failed", True),
-    "LengthFinishReasonError": ("truncated", False),
-    "ContentFilterFinishReasonError": ("refused", False),
-    "InvalidWebhookSignatureError": ("failed", False),
-    "WebSocketConnectionClosedError": ("failed", True),
-    "WebSocketQueueFullError": ("failed", True),
-    "_AmbiguousModuleClientUsageError": ("failed", False),
-    "OpenAIError": ("failed", False),
-}
-
-# Statuses that the client library has no class for.
-_STATUS_OUTCOMES: Mapping[int, tuple[Outcome, bool] | None] = {
-    402: None,  # payment required
-    408: ("timed_out", True),
-    425: ("failed", True),
-}
-_NO_CREDIT = frozenset({"insufficient_quota", "billing_hard_limit_reached", "account_deactivated"})
-
-# What a provider may refuse about the form of a request, and how its words tell. A complaint about length names
-# max_tokens too, so the parameters count only beside a word that refuses them.
-_REFUSES = re.compile(r"support|unknown|unrecogni[sz]ed|unexpected|not permitted|not allowed|instead", re.IGNORECASE)
-_STRUCTURED = re.compile(r"response_format|json_schema|json_object|structured|grammar|schema", re.IGNORECASE)
-
-
-@dataclass(frozen=True, slots=True)
-class Dialect:
-    """What a provider understands of the protocol; parts that it refuses are given up one by one.
-
-    Attributes:
-        structured: how the reply's form is asked for.
-        token_limit: name of the parameter that limits the answer; newer models of OpenAI refuse ``max_tokens``.
-        temperature: whether temperature 0 may be asked for.
-        seed: whether a seed may be given.
-    """
-
-    structured: Structured = "json_schema"
-    token_limit: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"  # noqa: S105 (no password)
-    temperature: bool = True
-    seed: bool = True
-
-    def parameters(self, max_output_tokens: int) -> dict[str, Any]:
-        """Sampling parameters of a request."""
-        said: dict[str, Any] = {self.token_limit: max_output_tokens}
-        if self.temperature:
-            said["temperature"] = 0.0
-        if self.seed:
-            said["seed"] = 0
-        return said
-
-    def response_format(self, schema: Mapping[str, Any]) -> dict[str, Any]:
-        """How the reply's form is asked for; ``{}`` for not at all."""
-        if self.structured == "json_schema":
-            wanted = {"name": "tags", "strict": True, "schema": dict(schema)}
-            return {"type": "json_schema", "json_schema": wanted}
-        return {"type": "json_object"} if self.structured == "json_object" else {}
-
-    def without(self, complaint: str) -> "Dialect | None":
-        """The next best dialect for a provider that refused a request; ``None`` where its words name no part."""
-        refuses = _REFUSES.search(complaint) is not None
-        if refuses and self.token_limit == "max_tokens" and "max_tokens" in complaint:  # noqa: S105 (no password)
-            return replace(self, token_limit="max_completion_tokens")  # noqa: S106 (no password)
-        if refuses and self.temperature and "temperature" in complaint:
-            return replace(self, temperature=False)
-        if refuses and self.seed and re.search(r"\bseed\b", complaint):
-            return replace(self, seed=False)
-        if self.structured != "none" and _STRUCTURED.search(complaint):
-            return replace(self, structured="json_object" if self.structured == "json_schema" else "none")
-        return None
-
-
-@dataclass(frozen=True, slots=True)
-class Exchange:
-    """One request and what came back.
-
-    Attributes:
-        text: the message content; ``None`` where there is none.
-        seconds: from asking to answer.
-        failure: why there is no answer; ``None`` where the server answered.
-        error: one line, with a failure.
-        retryable: whether asking again may help.
-        status: HTTP status of a failure, 0 where there was none.
-        retry_after: seconds the server asks to wait.
-        finish_reason: as the server says.
-        refusal: the server's own refusal field.
-        prompt_tokens: as the server counts.
-        completion_tokens: as the server counts.
-    """
-
-    text: str | None
-    seconds: float
-    failure: Outcome | None = None
-    error: str = ""
-    retryable: bool = False
-    status: int = 0
-    retry_after: float | None = None
-    finish_reason: str | None = None
-    refusal: str | None = None
-    prompt_tokens: int | None = None
-    completion_tokens: int | None = None
+#: What the client library is told where there is no key; never sent.
+NO_KEY = "none"
+#: No reply to questions like ours is longer.
+_REPLY_BYTES = 4_000_000
 
 
 class ChatTransport:
@@ -154,12 +36,16 @@ class ChatTransport:
 
     Args:
         connect: where to send them; asked before each request, as a local server may have restarted elsewhere.
-        timeout_seconds: for one answer.
+        timeout_seconds: for one answer, from the first byte sent to the last byte read.
+        cancellation: ends every wait for an answer.
     """
 
-    def __init__(self, connect: Callable[[], Endpoint], timeout_seconds: float) -> None:
+    def __init__(
+        self, connect: Callable[[], Endpoint], timeout_seconds: float, cancellation: Cancellation | None = None
+    ) -> None:
         self._connect = connect
         self._timeout_seconds = timeout_seconds
+        self._cancellation = cancellation or Cancellation()
         self._lock = threading.Lock()
         self._client: openai.OpenAI | None = None
         self._endpoint: Endpoint | None = None
@@ -169,50 +55,42 @@ class ChatTransport:
         """What answers; ``not loaded`` before the first request."""
         return self._endpoint.runtime if self._endpoint is not None else "not loaded"
 
-    def send(
-        self,
-        model: str,
-        messages: Sequence[Message],
-        parameters: Mapping[str, Any],
-        response_format: Mapping[str, Any],
-    ) -> Exchange:
+    def client(self) -> "openai.OpenAI":
+        """The client library on this server, for what is no single question (files, batches, lists of models).
+
+        Raises:
+            ModelError: a local server cannot be started.
+            SettingsError: the key is not set.
+        """
+        return self._connected()[0]
+
+    def send(self, body: Mapping[str, Any], timeout_seconds: float = math.inf) -> Exchange:
         """Ask once.
+
+        Args:
+            body: of the request, ``model`` and ``messages`` among it.
+            timeout_seconds: where this question has less time than others.
 
         Raises:
             LlmRejected: the provider says no for good.
             ModelError: a local server cannot be started.
+            SettingsError: the key is not set.
         """
-        import openai
-
-        client, endpoint = self._client_now()
-        body: dict[str, Any] = {"model": model, **parameters}
-        if not endpoint.api_key:
-            body["extra_headers"] = {"Authorization": openai.Omit()}
-        if response_format:
-            body["response_format"] = dict(response_format)
-        said: Any = [{"role": message.role, "content": message.content} for message in messages]
-        started = time.monotonic()
-        try:
-            answer: object = client.chat.completions.create(messages=said, **body)
-        except openai.OpenAIError as error:
-            return failed_exchange(error, time.monotonic() - started)
-        except ValueError as error:
-            # The client library passes a JSON decoder's complaint on as it is.
-            seconds = time.monotonic() - started
-            return Exchange(None, seconds, "invalid", f"the reply is not JSON: {error}", retryable=True)
-        return _answered(answer, time.monotonic() - started)
+        client, endpoint = self._connected()
+        keyed = {**body, "extra_headers": _no_key()} if not endpoint.api_key else body
+        return _Call(client, keyed, min(self._timeout_seconds, timeout_seconds)).answer(self._cancellation)
 
     def close(self) -> None:
         """Close connections; a later request opens new ones."""
         with self._lock:
             self._close()
 
-    def _client_now(self) -> tuple["openai.OpenAI", Endpoint]:
+    def _connected(self) -> tuple["openai.OpenAI", Endpoint]:
         endpoint = self._connect()
         with self._lock:
             if self._client is None or endpoint != self._endpoint:
                 self._close()
-                self._client = _client(endpoint, self._timeout_seconds)
+                self._client = open_client(endpoint, self._timeout_seconds)
                 self._endpoint = endpoint
             return self._client, endpoint
 
@@ -220,6 +98,88 @@ class ChatTransport:
         if self._client is not None:
             self._client.close()
             self._client = None
+
+
+class _Call:
+    """One request, made in a thread of its own.
+
+    Time-outs of the HTTP library begin anew with every byte, so a server that trickles would hold the asker for ever;
+    here the asker leaves when time is up, and the thread ends with the next byte or the library's own time-out.
+    """
+
+    def __init__(self, client: "openai.OpenAI", body: Mapping[str, Any], seconds: float) -> None:
+        self._client = client
+        self._body = body
+        self._seconds = seconds
+        self._started = time.monotonic()
+        self._done = threading.Event()
+        self._abandoned = threading.Event()
+        self._exchange: Exchange | None = None
+        self._raised: BaseException | None = None
+
+    def answer(self, cancellation: Cancellation) -> Exchange:
+        thread = threading.Thread(target=self._work, name="chat request", daemon=True)
+        try:
+            with cancellation.sets(self._done):
+                if not cancellation.happened:
+                    thread.start()
+                    self._done.wait(self._seconds)
+        finally:
+            self._abandoned.set()
+        if self._raised is not None:
+            raise self._raised
+        if self._exchange is not None:
+            return self._exchange
+        if cancellation.happened:
+            sent = thread.ident is not None
+            return Exchange(None, self._spent, "failed", "cancelled", retryable=True, may_cost=sent)
+        return Exchange(None, self._spent, "timed_out", f"no answer within {self._seconds:g} s", retryable=True)
+
+    @property
+    def _spent(self) -> float:
+        return time.monotonic() - self._started
+
+    def _work(self) -> None:
+        try:
+            self._exchange = self._sent()
+        except BaseException as error:  # noqa: BLE001 (handed to the thread that asks)
+            self._raised = error
+        finally:
+            self._done.set()
+
+    def _sent(self) -> Exchange:
+        import httpx2  # what the client library runs on
+        import openai
+
+        try:
+            said = json.loads(self._text())
+        except openai.OpenAIError as error:
+            return failed_exchange(error, self._spent)
+        except httpx2.TimeoutException:
+            return Exchange(None, self._spent, "timed_out", "the reply broke off in the middle", retryable=True)
+        except httpx2.HTTPError as error:
+            line = f"the reply broke off: {type(error).__name__}: {error}"
+            return Exchange(None, self._spent, "failed", line, retryable=True)
+        except (ValueError, RecursionError) as error:
+            return Exchange(None, self._spent, "invalid", f"the reply is not JSON: {error}", retryable=True)
+        return _answered(said, self._spent)
+
+    def _text(self) -> bytes:
+        import openai
+
+        rest = dict(self._body)
+        model, messages, headers = rest.pop("model"), rest.pop("messages"), rest.pop("extra_headers", None)
+        create = self._client.chat.completions.with_streaming_response.create
+        timeout = openai.Timeout(self._seconds, connect=min(_CONNECT_SECONDS, self._seconds))
+        parts = bytearray()
+        with create(
+            model=model, messages=messages, extra_body=rest, extra_headers=headers, timeout=timeout
+        ) as response:
+            for part in response.iter_bytes():
+                parts += part
+                if self._abandoned.is_set() or len(parts) > _REPLY_BYTES:
+                    raise ValueError("it does not end")
+        return bytes(parts)
 
 
 def remote_endpoint(base_url: str, api_key_env: str, privacy: Literal["local", "remote"]) -> Callable[[], Endpoint]:
@@ -236,11 +196,11 @@ def remote_endpoint(base_url: str, api_key_env: str, privacy: Literal["local", "
     """
     parts = urllib.parse.urlsplit(base_url)
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.password:
-        raise SettingsError(f"llm.base_url {base_url!r}: write http(s)://HOST[:PORT]/v1, and no password in it")
+        raise SettingsError(f"base_url {base_url!r}: write http(s)://HOST[:PORT]/v1, and no password in it")
     loopback = is_loopback(base_url)
     if privacy == "local" and not loopback:
         raise SettingsError(
-            f"llm.base_url {base_url!r} is not this machine and privacy is local; `privacy: remote` would allow it"
+            f"base_url {base_url!r} is not this machine and privacy is local; `privacy: remote` would allow it"
         )
 
     def connect() -> Endpoint:
@@ -263,65 +223,12 @@ def is_loopback(url: str) -> bool:
         return False
 
 
-def failed_exchange(error: "openai.OpenAIError", seconds: float = 0.0) -> Exchange:
-    """What an exception of the client library means.
-
-    Raises:
-        LlmRejected: the provider says no for good.
-    """
+def open_client(endpoint: Endpoint, timeout_seconds: float) -> "openai.OpenAI":
+    """The client library on a server, told all that it would otherwise take from the environment; to be closed."""
     import openai
 
-    status = error.status_code if isinstance(error, openai.APIStatusError) else 0
-    code = error.code if isinstance(error, openai.APIError) else None
-    meaning = _STATUS_OUTCOMES.get(status, _meaning(type(error)))
-    line = " ".join(str(error).split())[:_EXCERPT]
-    if meaning is None or code in _NO_CREDIT:
-        raise LlmRejected(
-            f"the chat provider says no: {line}; check the key, the model's name and the credit"
-        ) from error
-    outcome, retryable = meaning
-    return Exchange(
-        None,
-        seconds,
-        outcome,
-        f"{type(error).__name__}: {line}",
-        retryable=retryable,
-        status=status,
-        retry_after=_retry_after(error),
-    )
-
-
-def _meaning(kind: type[BaseException]) -> tuple[Outcome, bool] | None:
-    for base in kind.__mro__:
-        if base.__name__ in OPENAI_ERRORS:
-            return OPENAI_ERRORS[base.__name__]
-    return ("failed", False)
-
-
-def _retry_after(error: "openai.OpenAIError") -> float | None:
-    """Seconds, from either form that HTTP allows (RFC 9110, 10.2.3)."""
-    import openai
-
-    if not isinstance(error, openai.APIStatusError):
-        return None
-    said = error.response.headers.get("retry-after")
-    if said is None:
-        return None
-    try:
-        return max(0.0, float(said))
-    except ValueError:
-        pass
-    try:
-        return max(0.0, parsedate_to_datetime(said).timestamp() - time.time())
-    except ValueError:
-        return None
-
-
-def _client(endpoint: Endpoint, timeout_seconds: float) -> "openai.OpenAI":
-    import openai
-
-    # All that the library would take from the environment is said here, so that a key or an organisation meant
-    # for another provider is not sent to this one. On this machine neither a proxy nor a redirect may lead away.
+    # A key or an organisation meant for another provider must not be sent to this one. On this machine neither a
+    # proxy nor a redirect may lead away.
     headers: Any = {
         "Authorization": f"Bearer {endpoint.api_key}" if endpoint.api_key else openai.Omit(),
         "OpenAI-Organization": openai.Omit(),
@@ -330,7 +237,7 @@ def _client(endpoint: Endpoint, timeout_seconds: float) -> "openai.OpenAI":
     remote = not is_loopback(endpoint.base_url)
     return openai.OpenAI(
         base_url=endpoint.base_url,
-        api_key=endpoint.api_key or "none",
+        api_key=endpoint.api_key or NO_KEY,
         admin_api_key="",
         organization="",
         project="",
@@ -341,22 +248,57 @@ def _client(endpoint: Endpoint, timeout_seconds: float) -> "openai.OpenAI":
     )
 
 
-def _answered(answer: object, seconds: float) -> Exchange:
+def _no_key() -> dict[str, Any]:
+    import openai
+
+    return {"Authorization": openai.Omit()}
+
+
+def _answered(said: object, seconds: float) -> Exchange:
     """Servers that only look like OpenAI's leave fields out, so nothing is taken for granted."""
-    choices = getattr(answer, "choices", None)
-    message = getattr(choices[0], "message", None) if choices else None
-    if not choices or message is None:
+    choices = said.get("choices") if isinstance(said, dict) else None
+    choice = choices[0] if isinstance(choices, list) and choices else None
+    message = choice.get("message") if isinstance(choice, dict) else None
+    if not isinstance(said, dict) or not isinstance(choice, dict) or not isinstance(message, dict):
         return Exchange(None, seconds, "invalid", "the reply is no chat completion", retryable=True)
-    usage = getattr(answer, "usage", None)
+    logprobs = choice.get("logprobs")
     return Exchange(
-        text=_typed(getattr(message, "content", None), str),
+        text=_string(message.get("content")),
         seconds=seconds,
-        finish_reason=_typed(getattr(choices[0], "finish_reason", None), str),
-        refusal=_typed(getattr(message, "refusal", None), str),
-        prompt_tokens=_typed(getattr(usage, "prompt_tokens", None), int),
-        completion_tokens=_typed(getattr(usage, "completion_tokens", None), int),
+        finish_reason=_string(choice.get("finish_reason")),
+        refusal=_string(message.get("refusal")),
+        logprobs=isinstance(logprobs, dict) and bool(logprobs.get("content")),
+        **usage_of(said),
     )
 
 
-def _typed(value: object, kind: type) -> Any:
-    return value if isinstance(value, kind) else None
+def usage_of(said: Mapping[str, Any]) -> dict[str, Any]:
+    """What a chat completion says that it took; ``None`` for what it does not say.
+
+    Returns:
+        ``prompt_tokens``, ``completion_tokens``, ``cached_tokens``, and ``cost_usd``, which OpenRouter reports.
+    """
+    usage = said.get("usage")
+    usage = usage if isinstance(usage, dict) else {}
+    details = usage.get("prompt_tokens_details")
+    cached = details.get("cached_tokens") if isinstance(details, dict) else usage.get("prompt_cache_hit_tokens")
+    return {
+        "prompt_tokens": _count(usage.get("prompt_tokens")),
+        "completion_tokens": _count(usage.get("completion_tokens")),
+        "cached_tokens": _count(cached),
+        "cost_usd": _dollars(usage.get("cost")),
+    }
+
+
+def _string(value: object) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _count(value: object) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+
+
+def _dollars(value: object) -> decimal.Decimal | None:
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return None
+    return decimal.Decimal(str(value)) if math.isfinite(value) and value >= 0 else None

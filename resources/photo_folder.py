@@ -14,6 +14,7 @@ from tagging_assets.domain.captions import MAX_SIDECAR_BYTES, choose_caption, si
 from tagging_assets.domain.folders import is_skipped
 from tagging_assets.domain.identity import ImageRef, path_of, uri_of
 from tagging_assets.domain.images import image_row, is_photo_name
+from tagging_assets.domain.keywords import union, xmp_keywords
 from tagging_assets.domain.scan import Listing, SeenFile
 
 _SIDECARS = (".txt", ".json", ".xmp")
@@ -255,14 +256,16 @@ def read_sidecars(path: str | os.PathLike[str]) -> list[tuple[str, bytes]]:
 
 
 def read_image_row(image: ImageRef, *, max_megapixels: float = MAX_MEGAPIXELS) -> dict[str, object]:
-    """The row of ``images`` of one photo: its header, and the caption that wins.
+    """The row of ``images`` of one photo: its header, the caption that wins, and all keywords.
 
     Raises:
         ImageError: one of its subclasses, as ``decoding.read_header`` says.
     """
     path = path_of(image.uri)
     header = read_header(path, max_megapixels=max_megapixels)
-    return image_row(image, header, choose_caption(Path(path).name, read_sidecars(path), header.captions))
+    sidecars = read_sidecars(path)
+    caption = choose_caption(Path(path).name, sidecars, header.captions)
+    return image_row(image, header, caption, union(*(xmp_keywords(data) for kind, data in sidecars if kind == "xmp")))
 
 
 def _first_content(photo: Path, kind: str, name: str) -> Iterator[bytes]:

@@ -140,7 +140,7 @@ llm_call = sa.Table(
     sa.Column("latency_seconds", sa.Float, nullable=False),
     sa.Column("asked_at", _UTC, nullable=False, index=True),
     sa.Column("cached_tokens", sa.Integer),
-    # provider, prices of DATE, local; empty where the cost is unknown
+    # provider, settings, prices of DATE, local; empty where the cost is unknown
     sa.Column("cost_source", sa.Text, nullable=False, server_default=""),
     # The most it may cost, written down before it is asked; counts until its cost is known, and for good where the
     # process died in between.
@@ -171,7 +171,7 @@ provider_batch = sa.Table(
     sa.Column("provider_batch", sa.Text, primary_key=True),
     sa.Column("provider", sa.Text, nullable=False),
     sa.Column("model", sa.Text, nullable=False),
-    # in_progress, completed, failed, expired, cancelled, as the provider says; collected once read
+    # submitting while the provider has given it no id, then as the provider says; collected_at is set once it is read
     sa.Column("state", sa.Text, nullable=False, index=True),
     sa.Column("questions", sa.Integer, nullable=False),
     sa.Column("answered", sa.Integer, nullable=False, server_default="0"),
@@ -257,7 +257,7 @@ promotion = sa.Table(
     sa.Column("experiment", sa.Text, nullable=False),
     sa.Column("configuration", sa.Text, nullable=False),
     sa.Column("settings_path", sa.Text, nullable=False),
-    # keys of the section llm; null for a key that was not said
+    # said: keys of the section llm that changed, as far as the file said them; text: hash of the file (source_text)
     sa.Column("before", JSONB, nullable=False),
     sa.Column("after", JSONB, nullable=False),
     sa.Column("who", sa.Text, nullable=False),

@@ -11,11 +11,16 @@ from typing import Any
 
 from resources import decoding, proxy_store
 from resources.calibrations import FittedCalibration
+from resources.interviews import Interviews
 from resources.label_store import choose_label_sets
+from resources.scoreboards import Scoreboards
 from resources.source_cards import catalogue_cards
-from resources.toolbox_models import Models
+from resources.toolbox_asking import Questions
 from resources.workbench import Workbench
 from tagging_assets.domain.asking import Asker
+from tagging_assets.domain.asking_way import Way
+from tagging_assets.domain.chat import ChatModel
+from tagging_assets.domain.chat_settings import Chat
 from tagging_assets.domain.evidence import FEATURE_SOURCE, SourceCard
 from tagging_assets.domain.frames import ImageRecord
 from tagging_assets.domain.freshness import Item, Recipe
@@ -50,12 +55,17 @@ TOOLS = (
     "prices",
     "ledger",
     "retag_limits",
+    "provider_batches",
     "manifest",
     "intake",
     "publisher",
     "history",
     "decisions",
     "calibrations",
+    "experiments",
+    "benchmark_rows",
+    "interviews",
+    "scoreboards",
     "teacher",
     "proxy_files",
     "gallery",
@@ -72,7 +82,7 @@ TOOLS = (
 )
 
 
-class Toolbox(Models):
+class Toolbox(Questions):
     """Makes each tool once, at first use.
 
     Args:
@@ -92,6 +102,7 @@ class Toolbox(Models):
             keep_recipe=self._keep_recipe,
             keep_state=self.states.keep,
             reporter=self._reporter,
+            interrupt=self.cancel,
         )
 
     @cached_property
@@ -159,7 +170,7 @@ class Toolbox(Models):
             FEATURE_SOURCE: people,
             ZERO_SHOT: self.zero_shot_scorer.card,
             TAGGER: self.tagger.card,
-            **({CHAT: self.suggester.card} if self.suggester else {}),
+            **({CHAT: self.chat.card} if self.chat else {}),
         }
         return {(source, card.name): card.revision for source, card in cards.items()}
 
@@ -180,28 +191,83 @@ class Toolbox(Models):
             landmarker=self.landmarker.card,
             zero_shot=self.zero_shot_scorer.card,
             tagger=self.tagger.card,
-            chat=self.suggester.card if self.suggester else None,
+            chat=self.chat.card if self.chat else None,
             label_sets=self.label_sets,
-            prompt_id=self.prompt.id if self.suggester else "",
-            prompt_hash=self.prompt.hash if self.suggester else "",
+            prompt_id=self.way.prompt.id if self.way else "",
+            prompt_hash=self.way.prompt.hash if self.way else "",
         )
 
     @cached_property
-    def vocabulary(self) -> Sequence[str]:
-        """Tags that a chat model may answer: the labels of photos."""
+    def labels(self) -> tuple[str, ...]:
+        """The labels of photos."""
         names = (name for one in self.label_sets.values() if one.scope == "image" for name in one.names)
         return tuple(dict.fromkeys(names))
 
     @cached_property
+    def vocabulary(self) -> tuple[str, ...]:
+        """Tags that the chat model may answer."""
+        return self.answerable(self.settings.llm, self.labels)
+
+    @cached_property
     def asker(self) -> Asker:
-        """Asks the chat model."""
+        """Asks the chat model of the settings."""
+        return self._asker(self.settings.llm, self.chat, self.way)
+
+    def asker_for(self, llm: Chat, purpose: str, *, budget_usd: float | None = None) -> Asker:
+        """Asks by other settings than those in use, ``llm.enabled`` left aside; close its ``chat`` after use.
+
+        Args:
+            llm: the section.
+            purpose: what the calls are for, as the ledger says it, such as ``experiment/NAME``.
+            budget_usd: limit of all calls of this purpose.
+
+        Raises:
+            SettingsError: a prompt, model or vocabulary makes no sense.
+        """
+        chat = self.chat_for(llm.model, llm.sampling, purpose=purpose, budget_usd=budget_usd)
+        return self._asker(llm, chat, self.way_of(llm, chat))
+
+    def _asker(self, llm: Chat, chat: ChatModel | None, way: Way | None) -> Asker:
+        vocabulary = () if chat is None else self.answerable(llm, self.labels)
         return Asker(
-            self.suggester,
+            chat,
+            way,
             self.gatherer,
             # Not what decisions taught: a new calibration must not put every question anew.
             Fusion(Rules(), self.catalogue_cards, refused),
-            self.vocabulary,
-            self.settings.llm.allowed_tags,
+            vocabulary,
+            picture=self.pictures(llm).of,
+            likeness=None if chat is None else self.likeness(llm, vocabulary),
+            threads=1 if chat is None else self.questions_at_once(llm),
+        )
+
+    # Experiments.
+
+    @cached_property
+    def interviews(self) -> Interviews:
+        """Asks contestants."""
+        return Interviews(
+            self.benchmark_rows,
+            self.tables,
+            self.manifest,
+            self.decisions,
+            self.settings.llm,
+            self.asker_for,
+            self.cancel,
+            self._reporter,
+        )
+
+    @cached_property
+    def scoreboards(self) -> Scoreboards:
+        """Scores their answers."""
+        return Scoreboards(
+            self.settings.data_dir / "benchmarks",
+            self.interviews,
+            self.benchmark_rows,
+            self.votes,
+            self.decisions,
+            self.tables,
+            self.proxy_files,
         )
 
     # What it all is, in hashes.
@@ -211,8 +277,9 @@ class Toolbox(Models):
         """Recipe of each stage, as things stand now."""
         pixels = self.settings.images.max_megapixels
         label_sets = {name: one.hash for name, one in self.label_sets.items()}
-        chat = None if self.suggester is None else {"model": asdict(self.suggester.card), "prompt": self.prompt.hash}
         scorer = asdict(self.zero_shot_scorer.card)
+        # Where nothing is asked, a vocabulary that cannot be read is nobody's concern.
+        vocabulary = () if self.chat is None else self.vocabulary
         return build_recipes(
             {
                 "images": {"max_megapixels": pixels},
@@ -229,10 +296,9 @@ class Toolbox(Models):
                 "embeddings": {"model": asdict(self.encoder.card)},
                 "zero_shot_scores": {"model": scorer, "label_sets": label_sets},
                 "tagger_scores": {"model": asdict(self.tagger.card)},
+                "captions": self.captions_recipe(vocabulary),
                 "llm_tag_suggestions": {
-                    "chat": chat,
-                    "vocabulary": content_hash(self.vocabulary),
-                    "allowed_tags": self.settings.llm.allowed_tags,
+                    **self.suggestions_recipe(vocabulary),
                     "label_sets": label_sets,
                     # What was seen is weighed by them before it is put before the model.
                     "sources": _told({key: card for key, card in self.catalogue_cards.items() if key[0] != CHAT}),
@@ -247,10 +313,9 @@ class Toolbox(Models):
 
     @cached_property
     def source_texts(self) -> Mapping[str, SourceText]:
-        """What the recipes name by hash only: the prompt and the label sets."""
+        """What the recipes name by hash only: the prompts in use and the label sets."""
         sets = {one.hash: SourceText("label set", one.name, one.text) for one in self.label_sets.values()}
-        prompt = {self.prompt.hash: SourceText("prompt", self.prompt.id, self.prompt.text)} if self.suggester else {}
-        return {**sets, **prompt}
+        return {**sets, **self.prompt_texts}
 
     @cached_property
     def source_versions(self) -> Mapping[str, str]:
@@ -261,11 +326,11 @@ class Toolbox(Models):
             "image_encoder": self.encoder.card,
             "zero_shot_scorer": self.zero_shot_scorer.card,
             "tagger": self.tagger.card,
-            "chat_model": self.suggester.card if self.suggester else None,
+            "chat_model": self.chat.card if self.chat else None,
         }
         return {
             **{name: content_hash(asdict(card) if card else None) for name, card in models.items()},
-            "prompts": self.prompt.hash if self.suggester else "",
+            "prompts": content_hash(sorted(self.used_prompts)),
             "label_sets": content_hash({name: one.hash for name, one in self.label_sets.items()}),
             "rules": self.rules.rules_hash,
         }

@@ -1,22 +1,23 @@
 """The tools that look and answer: models on their runtimes, and what the chat model is asked."""
 
 from collections.abc import Mapping
-from functools import cached_property, partial
+from functools import cached_property
 
+from resources.batch_client import BatchClient
+from resources.chat_models import ChatModels
 from resources.image_classifier import EfficientNetEncoder, EfficientNetTagger
 from resources.landmarker import MediaPipeLandmarker
-from resources.llm_client import ChatOptions, ChatSuggester
-from resources.llm_server import ChatServer, ServerOptions
-from resources.llm_transport import ChatTransport, is_loopback, remote_endpoint
 from resources.onnx_session import OnnxOptions
 from resources.person_detector import YoloPersonDetector
-from resources.prompt_store import PromptStore
+from resources.provider_batches import ProviderBatches
 from resources.relevance import RelevanceScorer
 from resources.text_encoder import MiniLmEncoder
+from resources.text_vectors import KeptVectors
 from resources.toolbox_stores import Stores
 from resources.weights import Entry, WeightsStore
-from tagging_assets.domain.models import Detector, ImageEncoder, Landmarker, Tagger, TagSuggester, ZeroShotScorer
-from tagging_assets.domain.prompts import Prompt
+from tagging_assets.domain.chat import ChatModel
+from tagging_assets.domain.chat_settings import EMBEDDED, Sampling
+from tagging_assets.domain.models import Detector, ImageEncoder, Landmarker, Tagger, ZeroShotScorer
 
 
 class Models(Stores):
@@ -50,45 +51,56 @@ class Models(Stores):
     @cached_property
     def zero_shot_scorer(self) -> ZeroShotScorer:
         """Scores free text."""
-        return RelevanceScorer(self.weights, MiniLmEncoder(self.weights, self._onnx))
+        texts = KeptVectors(MiniLmEncoder(self.weights, self._onnx), self.settings.data_dir / "cache")
+        return RelevanceScorer(self.weights, texts)
 
     @cached_property
-    def suggester(self) -> TagSuggester | None:
-        """The chat model; ``None`` where it is switched off."""
+    def chat_models(self) -> ChatModels:
+        """Makes askers of chat models."""
+        return ChatModels(self.settings, self.database.engine, self.weights)
+
+    @cached_property
+    def chat(self) -> ChatModel | None:
+        """The chat model in use; ``None`` where it is switched off."""
         llm = self.settings.llm
-        if not llm.enabled:
-            return None
-        options = ChatOptions(
-            model=llm.model,
-            provider=llm.base_url or "embedded",
-            revision="" if llm.base_url else self.weights.catalogue.revision(llm.model),
-            max_tags=llm.max_tags,
-            only_evidenced=llm.only_evidenced,
-        )
-        if llm.base_url:
-            connect = remote_endpoint(llm.base_url, llm.api_key_env, self.settings.privacy)
-        else:
-            connect = self._chat_server.endpoint
-        return ChatSuggester(ChatTransport(connect, llm.timeout_seconds), self.prompt, options, self.ledger)
+        return self.chat_for(llm.model, llm.sampling) if llm.enabled else None
+
+    def chat_for(
+        self, name: str, sampling: Sampling, *, purpose: str = "", budget_usd: float | None = None
+    ) -> ChatModel:
+        """Asks any chat model, of those in the settings or not.
+
+        Args:
+            name: as in ``llm.model``.
+            sampling: how it draws its words.
+            purpose: what the money is for: ``""`` for tagging, else ``experiment/NAME``.
+            budget_usd: limit of everything ever spent for this purpose, beside the settings' limit of a day.
+
+        Raises:
+            SettingsError: there is no such model or provider, or ``privacy`` forbids it.
+        """
+        return self.chat_models.asker(name, sampling, purpose=purpose, budget_usd=budget_usd)
 
     @cached_property
-    def _chat_server(self) -> ChatServer:
-        model = self.settings.llm.model
-        options = ServerOptions(alias=model, slots=self.settings.llm.concurrency)
-        return ChatServer(partial(self.weights.path, model), options, log_dir=self.settings.data_dir / "logs")
+    def provider_batches(self) -> ProviderBatches:
+        """Works through the questions that wait for providers' batches."""
+        models = self.chat_models
+        return ProviderBatches(self.database, lambda name: BatchClient(models.connection(name)), models.prices.of_batch)
 
-    @cached_property
-    def prompt(self) -> Prompt:
-        """What the chat model is asked."""
-        return PromptStore(self.settings.prompts_dir / "llm").get(self.settings.llm.prompt)
+    def cancel(self) -> None:
+        """Ask chat models nothing new, and end the waits for what was asked."""
+        if "chat_models" in self.__dict__:
+            self.chat_models.cancel()
 
     @cached_property
     def prices(self) -> Mapping[str, float | None]:
         """US dollars per image of the stages that may cost money; ``None`` where nobody knows."""
         llm = self.settings.llm
-        if not llm.enabled or not llm.base_url or is_loopback(llm.base_url):
+        if not llm.enabled or self.chat_models.prices.is_free(llm.find(llm.model)):
             return {}
-        return {"llm_tag_suggestions": self.ledger.mean_cost(llm.base_url, llm.model)}
+        price = self.chat_models.cost_per_question(llm.model)
+        words = {"captions": price} if llm.caption_prompt or llm.strategy == "detailed" else {}
+        return {**words, "llm_tag_suggestions": price}
 
     @property
     def models(self) -> list[str]:
@@ -96,7 +108,8 @@ class Models(Stores):
         profile = self.weights.catalogue.profile(self.settings.profile)
         names = {entry.name for task, entry in profile.items() if task != "chat"}
         llm = self.settings.llm
-        return sorted(names | ({llm.model} if llm.enabled and not llm.base_url else set()))
+        asked = llm.find(llm.model)
+        return sorted(names | ({asked.model} if llm.enabled and asked.provider == EMBEDDED else set()))
 
     @cached_property
     def _onnx(self) -> OnnxOptions:
@@ -109,7 +122,13 @@ class Models(Stores):
 
     def close(self) -> None:
         """Stop the chat server and give landmarkers back; tools that were never used cost nothing."""
-        closers = {"suggester": "close", "_chat_server": "stop", "landmarker": "close", "weights": "close"}
+        closers = {
+            "chat": "close",
+            "chat_models": "close",
+            "provider_batches": "close",
+            "landmarker": "close",
+            "weights": "close",
+        }
         for name, method in closers.items():
             tool = self.__dict__.get(name)
             if tool is not None:

@@ -7,15 +7,20 @@ from resources.calibrations import Calibrations
 from resources.claims import Claims
 from resources.database import Database
 from resources.decisions import Decisions
+from resources.experiment_files import ExperimentFiles
+from resources.experiments import Experiments
 from resources.frame_store import FrameStore
 from resources.gallery import Gallery
 from resources.history import History
 from resources.intake import Intake
 from resources.ledger import Ledger
 from resources.manifest import Manifest
+from resources.promotions import Promotions
 from resources.proxy_store import ProxyStore
 from resources.publisher import Publisher
+from resources.row_store import RowStore
 from resources.states import States
+from resources.votes import Votes
 from resources.workbench import Reporter, Silent
 from tagging_assets.settings import Settings
 
@@ -85,6 +90,31 @@ class Stores:
     def decisions(self) -> Decisions:
         """What people say about tags."""
         return Decisions(self.database.engine, self.settings.rules.canonical)
+
+    @cached_property
+    def votes(self) -> Votes:
+        """What people say about answers of experiments."""
+        return Votes(self.database.engine)
+
+    @cached_property
+    def experiments(self) -> Experiments:
+        """What was asked of whom about which photos."""
+        return Experiments(self.database.engine)
+
+    @cached_property
+    def experiment_files(self) -> ExperimentFiles:
+        """Experiments that people have written down."""
+        return ExperimentFiles(self.settings.prompts_dir / "experiments")
+
+    @cached_property
+    def promotions(self) -> Promotions:
+        """Which contestants became the production recipe."""
+        return Promotions(self.database.engine)
+
+    @cached_property
+    def benchmark_rows(self) -> RowStore:
+        """Answers and scores of experiments."""
+        return RowStore(self.settings.data_dir / "tables")
 
     @cached_property
     def calibrations(self) -> Calibrations:

@@ -5,7 +5,7 @@ What does not belong here: what a stage computes (its asset module) and what is 
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -13,7 +13,14 @@ from functools import partial
 from typing import Protocol, TypeVar
 
 from resources.frame_store import FrameStore
-from tagging_assets.domain.errors import ImageError, LlmNoAnswer, LlmUnavailable, TaggingError
+from tagging_assets.domain.errors import (
+    ImageError,
+    LlmNoAnswer,
+    LlmOverBudget,
+    LlmUnavailable,
+    LlmWaiting,
+    TaggingError,
+)
 from tagging_assets.domain.frames import FAILED, OK, ImageRecord, Row, StageFrame, typed_rows
 from tagging_assets.domain.freshness import Item, Plan, Recipe, items_from, merged, plan
 from tagging_assets.domain.hashing import rows_hash
@@ -36,6 +43,7 @@ KeepState = Callable[[StageState], None]
 T = TypeVar("T")
 
 _CHECKPOINT_SECONDS = 30.0
+_GLANCE_SECONDS = 60.0
 
 
 class Reporter(Protocol):
@@ -101,7 +109,7 @@ def attempt(function: Callable[[Item], T], item: Item) -> T | TaggingError:
     """
     try:
         return function(item)
-    except (ImageError, LlmUnavailable, LlmNoAnswer) as error:
+    except (ImageError, LlmUnavailable, LlmWaiting, LlmOverBudget, LlmNoAnswer) as error:
         return error
 
 
@@ -135,6 +143,7 @@ class Workbench:
         keep_recipe: remembers what a recipe hash stands for.
         keep_state: remembers what a partition came to.
         reporter: told about progress.
+        interrupt: ends what threads wait for; called where a run is interrupted, as by Ctrl-C.
     """
 
     store: FrameStore
@@ -144,6 +153,7 @@ class Workbench:
     keep_recipe: KeepRecipe = field(default=lambda _recipe: None)
     keep_state: KeepState = field(default=lambda _state: None)
     reporter: Reporter = field(default_factory=Silent)
+    interrupt: Callable[[], None] = lambda: None
 
     def plan(
         self,
@@ -178,6 +188,7 @@ class Workbench:
         *,
         seen: Mapping[str, str] | None = None,
         retrying: Retrying = Retrying.NOW,
+        threads: int | None = None,
     ) -> StageRun:
         """Compute what is missing, stale or retryable, keep the rest, store the partition.
 
@@ -187,10 +198,11 @@ class Workbench:
             run_id: recorded with every row computed now.
             recipe: how rows are made now.
             frames: the stages above, by table.
-            compute: called with chunks, from ``threads`` threads at once.
+            compute: called with chunks, from several threads at once.
             items: the images, where they do not come from ``frames``.
             seen: versions of what ``items`` were made from, by name; those of ``frames`` by default.
             retrying: which failed images are tried again.
+            threads: chunks computed at once; the workbench's own number by default.
 
         Raises:
             TaggingError: what stops the run; what was computed until then is stored.
@@ -206,7 +218,8 @@ class Workbench:
             self.reporter.begin(stage_name, partition, len(todo.compute))
             finished = False
             try:
-                for records in self._computed_once(STAGES[stage_name], run_id, recipe, todo.compute, compute):
+                workers = replace(self, threads=threads or self.threads)
+                for records in workers._computed_once(STAGES[stage_name], run_id, recipe, todo.compute, compute):
                     standing += records
                     self.reporter.advance(len(records))
                     if time.monotonic() - saved > _CHECKPOINT_SECONDS:
@@ -286,7 +299,15 @@ class Workbench:
             futures = [pool.submit(work, chunk) for chunk in chunks]
             try:
                 for future in futures:
+                    # Timed: where waits have no end, Ctrl-C is not noticed on every system.
+                    while not wait([future], timeout=_GLANCE_SECONDS).done:
+                        pass
                     yield future.result()
+            except BaseException as error:
+                # Ctrl-C and its like; the pool would wait for questions that wait for an answer.
+                if not isinstance(error, Exception | GeneratorExit):
+                    self.interrupt()
+                raise
             finally:
                 for future in futures:
                     future.cancel()

@@ -9,7 +9,11 @@ from typing import Annotated
 
 import typer
 
+from tagging_assets.cli_experiment import experiment_app
+from tagging_assets.cli_models import models_app, provider_batches
 from tagging_assets.commands.console import print_json, stderr
+from tagging_assets.commands.options import ByOption, JsonOption, SettingsOption, WhyOption
+from tagging_assets.domain.chat_settings import Strategy
 from tagging_assets.domain.errors import SettingsError, TaggingError
 
 app = typer.Typer(
@@ -18,24 +22,19 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-models_app = typer.Typer(help="Models: where they come from, whether they are here, what they run on.")
 prompts_app = typer.Typer(help="What the chat model is asked.")
 app.add_typer(models_app, name="models", no_args_is_help=True)
 app.add_typer(prompts_app, name="prompts", no_args_is_help=True)
-
-SettingsOption = Annotated[
-    Path | None,
-    typer.Option("--settings", "-s", help="Settings file; default $TAGGING_SETTINGS, then the project's tagging.yaml."),
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="One JSON document on stdout, for programs.")]
-
-ByOption = Annotated[str | None, typer.Option("--by", help="Who you are; your login name by default.")]
-WhyOption = Annotated[str, typer.Option("--why", help="Kept in the history.")]
+app.add_typer(experiment_app, name="experiment", no_args_is_help=True)
+app.command("provider-batches")(provider_batches)
 
 
 @app.command()
 def run(
     paths: Annotated[list[Path], typer.Argument(help="Photos, or folders of photos.")],
+    strategy: Annotated[
+        Strategy | None, typer.Option(help="How tagger and chat model work together, in this run only.")
+    ] = None,
     settings: SettingsOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -44,7 +43,7 @@ def run(
     from tagging_assets.commands.run import run_paths, say
     from tagging_assets.commands.session import open_session
 
-    with open_session(settings) as session:
+    with open_session(settings, strategy=strategy) as session:
         report = run_paths(session, paths)
         told = tags(session, paths)
     say(report)
@@ -293,36 +292,6 @@ def doctor(settings: SettingsOption = None, as_json: JsonOption = False) -> None
     raise typer.Exit(0 if all(one["ok"] for one in findings) else 2)
 
 
-@models_app.command("list")
-def models_list(settings: SettingsOption = None, as_json: JsonOption = False) -> None:
-    """Models of the catalogue, with licence, and whether their weights are here."""
-    from tagging_assets.commands import models
-
-    told = models.listing(settings)
-    print_json(told) if as_json else models.show(told)
-
-
-@models_app.command("pull")
-def models_pull(
-    names: Annotated[list[str] | None, typer.Argument(help="Models; the profile's by default.")] = None,
-    settings: SettingsOption = None,
-) -> None:
-    """Fetch weights; resumes, verifies, and does nothing for what is here."""
-    from tagging_assets.commands import models
-
-    models.pull(settings, names or [])
-
-
-@models_app.command("verify")
-def models_verify(settings: SettingsOption = None, as_json: JsonOption = False) -> None:
-    """Hash the weights that are here again."""
-    from tagging_assets.commands import models
-
-    told = models.verify(settings)
-    print_json(told) if as_json else models.show(told)
-    raise typer.Exit(0 if all(one["state"] != "damaged" for one in told) else 2)
-
-
 @prompts_app.command("list")
 def prompts_list(settings: SettingsOption = None, as_json: JsonOption = False) -> None:
     """Prompts and label sets, with their hashes."""
@@ -343,6 +312,20 @@ def prompts_show(
 
     told = prompts.one(settings, name)
     print_json(told) if as_json else prompts.show(told)
+
+
+@prompts_app.command("diff")
+def prompts_diff(
+    a: Annotated[str, typer.Argument(help="A prompt, a file, or the first digits of an earlier version's hash.")],
+    b: Annotated[str, typer.Argument(help="The other.")],
+    settings: SettingsOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """What two prompts, or two versions of one, say differently."""
+    from tagging_assets.commands import prompts
+
+    told = prompts.diff(settings, a, b)
+    print_json(told) if as_json else prompts.show_diff(told)
 
 
 def main() -> None:

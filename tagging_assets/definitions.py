@@ -10,9 +10,14 @@ from resources.frame_io import FrameIOManager
 from resources.toolbox import TOOLS, Toolbox
 from resources.toolbox_resource import ToolboxResource
 from sensors.new_images import new_images
+from sensors.provider_batches import provider_batches
 from sensors.retag import retag
+from tagging_assets.assets.benchmark_answers import benchmark_answers
+from tagging_assets.assets.benchmark_reports import benchmark_reports
+from tagging_assets.assets.benchmark_scores import benchmark_scores
 from tagging_assets.assets.body_features import body_features
 from tagging_assets.assets.calibration import calibration
+from tagging_assets.assets.captions import captions
 from tagging_assets.assets.decisions import decisions
 from tagging_assets.assets.detections import detections
 from tagging_assets.assets.embeddings import embeddings
@@ -28,7 +33,7 @@ from tagging_assets.assets.tagger_scores import tagger_scores
 from tagging_assets.assets.tags import tags
 from tagging_assets.assets.zero_shot_scores import zero_shot_scores
 from tagging_assets.automation import automation
-from tagging_assets.jobs import calibrate, tag_images
+from tagging_assets.jobs import ask_benchmark, calibrate, score_benchmark, tag_images
 from tagging_assets.settings import DEFAULT_SETTINGS
 
 STAGE_ASSETS = [
@@ -41,11 +46,15 @@ STAGE_ASSETS = [
     embeddings,
     zero_shot_scores,
     tagger_scores,
+    captions,
     llm_tag_suggestions,
     decisions,
     tags,
     published_tags,
 ]
+
+#: Experiments: beside the line, each with partitions of its own.
+BENCHMARK_ASSETS = [benchmark_answers, benchmark_scores, benchmark_reports]
 
 
 def build_defs(*, resource_overrides: Mapping[str, object] | None = None) -> dg.Definitions:
@@ -61,9 +70,9 @@ def build_defs(*, resource_overrides: Mapping[str, object] | None = None) -> dg.
         "frames": dg.IOManagerDefinition(_frames, required_resource_keys={"toolbox"}),
     }
     return dg.Definitions(
-        assets=[*recipe_sources, *STAGE_ASSETS, calibration],
-        jobs=[tag_images, calibrate],
-        sensors=[new_images, retag, automation],
+        assets=[*recipe_sources, *STAGE_ASSETS, calibration, *BENCHMARK_ASSETS],
+        jobs=[tag_images, calibrate, ask_benchmark, score_benchmark],
+        sensors=[new_images, retag, provider_batches, automation],
         resources={**resources, **(resource_overrides or {})},
         executor=dg.in_process_executor,
     )

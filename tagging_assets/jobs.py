@@ -8,7 +8,9 @@ POOL_LIMITS = {"gpu": 1, "llm": 4}
 #: The whole line over one batch of photos. In-process: a process per step would load every model anew.
 tag_images = dg.define_asset_job(
     "tag_images",
-    selection=dg.AssetSelection.all() - dg.AssetSelection.groups("recipes") - dg.AssetSelection.assets("calibration"),
+    selection=dg.AssetSelection.all()
+    - dg.AssetSelection.groups("recipes", "benchmark")
+    - dg.AssetSelection.assets("calibration"),
     executor_def=dg.in_process_executor,
     description="Tag a batch of photos: compute what is missing or stale, keep the rest.",
 )
@@ -19,6 +21,22 @@ calibrate = dg.define_asset_job(
     selection=dg.AssetSelection.assets("calibration"),
     executor_def=dg.in_process_executor,
     description="Fit calibrations and thresholds to accepted and rejected tags.",
+)
+
+#: One contestant of an experiment about all its photos.
+ask_benchmark = dg.define_asset_job(
+    "ask_benchmark",
+    selection=dg.AssetSelection.assets("benchmark_answers"),
+    executor_def=dg.in_process_executor,
+    description="Ask one contestant of an experiment; what was answered before comes from the ledger.",
+)
+
+#: All contestants of an experiment, from what they answered.
+score_benchmark = dg.define_asset_job(
+    "score_benchmark",
+    selection=dg.AssetSelection.assets("benchmark_scores", "benchmark_reports"),
+    executor_def=dg.in_process_executor,
+    description="Score an experiment's answers with the marks and votes of now, and write its reports.",
 )
 
 

@@ -4,12 +4,14 @@ A file may build on another with ``extends: path``; mappings merge, everything e
 count from the folder of the file that says them.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 import pydantic
 import yaml
 
+from tagging_assets.domain.chat_settings import Chat
 from tagging_assets.domain.errors import SettingsError
 from tagging_assets.domain.rules import Rules, validation_message
 
@@ -49,21 +51,6 @@ class Inference(_Section):
     threads: int | None = pydantic.Field(default=None, ge=1, le=64)
 
 
-class ChatModel(_Section):
-    """The chat model that suggests tags; the embedded one where no ``base_url`` is given."""
-
-    enabled: bool = True
-    model: str = "gemma3-270m-q4"
-    base_url: str | None = None
-    api_key_env: str = "OPENAI_API_KEY"
-    prompt: str = "select"
-    max_tags: int = pydantic.Field(default=5, ge=1, le=50)
-    allowed_tags: int = pydantic.Field(default=40, ge=2, le=2000)
-    only_evidenced: bool = True
-    timeout_seconds: float = pydantic.Field(default=120, gt=0)
-    concurrency: int = pydantic.Field(default=1, ge=1, le=64)
-
-
 class Retag(_Section):
     """How much is done unasked when a recipe changes."""
 
@@ -92,7 +79,7 @@ class Settings(_Section):
     inference: Inference = Inference()
     label_sets: tuple[str, ...] = ("objects", "scenes", "setting", "accessories")
     prompts_dir: Path = DEFAULT_SETTINGS.parent / "prompts"
-    llm: ChatModel = ChatModel()
+    llm: Chat = Chat()
     retag: Retag = Retag()
     calibration: Calibration = Calibration()
     rules: Rules = Rules()
@@ -133,12 +120,17 @@ def _merged(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
 
 def _anchor(said: dict[str, Any], folder: Path) -> None:
     """Relative paths count from the file that says them, whoever extends it."""
-    for name in ("data_dir", "prompts_dir"):
-        if isinstance(said.get(name), str):
-            said[name] = str((folder / Path(said[name]).expanduser()).resolve())
+    _anchor_in(said, ("data_dir", "prompts_dir"), folder)
+    _anchor_in(said.get("llm"), ("vocabulary", "price_table"), folder)
     for source in said.get("sources") or ():
-        if isinstance(source, dict) and isinstance(source.get("path"), str):
-            source["path"] = str((folder / Path(source["path"]).expanduser()).resolve())
+        _anchor_in(source, ("path",), folder)
+
+
+def _anchor_in(section: object, names: Sequence[str], folder: Path) -> None:
+    if isinstance(section, dict):
+        for name in names:
+            if isinstance(section.get(name), str):
+                section[name] = str((folder / Path(section[name]).expanduser()).resolve())
 
 
 def _overlay(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:

@@ -4,14 +4,16 @@
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from decimal import Decimal
 
 import numpy as np
 
+from tagging_assets.domain.chat import Answer, ChatImage, ChatReply, Outcome, ReplyForm, Usage
 from tagging_assets.domain.errors import TaggingError
-from tagging_assets.domain.llm import request_hash
+from tagging_assets.domain.hashing import content_hash
 from tagging_assets.domain.models import (
     Box,
-    ChatReply,
     Detection,
     LabelScore,
     ModelCard,
@@ -19,6 +21,7 @@ from tagging_assets.domain.models import (
     RgbImage,
     Vectors,
 )
+from tagging_assets.domain.prompts import Prompt, render
 from tagging_assets.domain.skeleton import POINTS
 
 #: A person standing upright, by joint: x and y in [0, 1] of the crop. Left joints are the mirror images of right ones.
@@ -156,41 +159,71 @@ class FakeScorer(Fake):
         return next((score for word, score in self.words.items() if word in words), 0.0)
 
 
-class FakeSuggester(Fake):
-    """Answers with the first of the allowed tags, or does what its knobs say.
+class FakeChat(Fake):
+    """Answers with the first of the allowed tags, or does what its knobs say; it obeys whoever sets them.
 
     Attributes:
+        count: how many of the allowed tags it answers.
+        says: what it says instead, as JSON, whatever is asked.
         outcome: of every reply; tags come with ``ok`` only.
         retryable: of every reply that is not ``ok``.
-        questions: what was asked: visual tags, caption, allowed tags.
+        sees: whether pictures may be put before it.
+        usage: of every reply.
+        questions: what was asked: the prompt's id, the values, the keys of the pictures, and which repeat.
     """
 
     def __init__(
         self,
         *,
         count: int = 1,
-        outcome: str = "ok",
+        says: object = None,
+        outcome: Outcome = "ok",
         retryable: bool = False,
+        sees: bool = False,
         fails: TaggingError | None = None,
     ) -> None:
         super().__init__("fake-chat", fails=fails)
         self.count = count
-        self.outcome = outcome
+        self.says = says
+        self.outcome: Outcome = outcome
         self.retryable = retryable
-        self.questions: list[tuple[list[tuple[str, float]], str, tuple[str, ...]]] = []
+        self.sees = sees
+        self.usage = Usage(cost_usd=Decimal(0), cost_source="local")
+        self.questions: list[Question] = []
 
-    def suggest(self, *, visual_tags: Sequence[tuple[str, float]], caption: str, allowed: Sequence[str]) -> ChatReply:
+    def ask(
+        self,
+        prompt: Prompt,
+        values: Mapping[str, object],
+        form: ReplyForm,
+        images: Sequence[ChatImage] = (),
+        *,
+        repeat: int = 0,
+    ) -> ChatReply:
+        messages = render(prompt, values)
         self._called(1)
-        self.questions.append((list(visual_tags), caption, tuple(allowed)))
-        asked = request_hash(
-            model=self.card.name,
-            revision=self.card.revision,
-            prompt_hash="",
-            messages=[],
-            parameters={"caption": caption, "allowed": list(allowed), "visual_tags": [tag for tag, _ in visual_tags]},
-            response_format={},
-        )
+        shown = tuple(image.key for image in images)
+        self.questions.append(Question(prompt.id, values, shown, repeat))
+        said = [(message.role, message.content) for message in messages]
+        asked = content_hash([asdict(self.card), prompt.hash, said, shown, repeat, dict(form.schema)])
         if self.outcome != "ok":
-            return ChatReply(self.outcome, (), asked, f"the fake was told to be {self.outcome}", self.retryable)
-        tags = tuple(allowed[: self.count])
-        return ChatReply("ok" if tags else "empty", tags, asked)
+            answer = Answer(self.outcome, error=f"the fake was told to be {self.outcome}")
+            return ChatReply(answer, asked, self.retryable, self.usage, asked=True)
+        read = form.read(self._said(form, values) if self.says is None else self.says)
+        return ChatReply(read or Answer("invalid", error="not of the form"), asked, usage=self.usage, asked=True)
+
+    def _said(self, form: ReplyForm, values: Mapping[str, object]) -> dict[str, object]:
+        allowed = values.get("allowed", ())
+        assert isinstance(allowed, Sequence)
+        words: dict[str, object] = dict.fromkeys(form.schema["properties"], "a photo")
+        return {**words, "winner": "tie", "keywords": ["photo"], "tags": list(allowed[: self.count])}
+
+
+@dataclass(frozen=True)
+class Question:
+    """What a fake was asked."""
+
+    prompt: str
+    values: Mapping[str, object]
+    pictures: tuple[str, ...] = ()
+    repeat: int = 0

@@ -1,5 +1,6 @@
 """A real HTTP server on loopback that speaks the chat protocol, well or badly, as each test tells it."""
 
+import contextlib
 import json
 import socket
 import threading
@@ -19,7 +20,7 @@ def completion(
     *,
     finish_reason: str = "stop",
     refusal: str | None = None,
-    usage: Mapping[str, int] | None = None,
+    usage: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """A chat completion as OpenAI's API words it."""
     message = {"role": "assistant", "content": content, "refusal": refusal}
@@ -71,6 +72,19 @@ def hangs(seconds: float) -> Behaviour:
     return behave
 
 
+def in_turn(*behaviours: Behaviour) -> Behaviour:
+    """One behaviour after the other, from request to request; the last one stays."""
+    left = list(behaviours)
+    lock = threading.Lock()
+
+    def behave(handler: "_Handler") -> None:
+        with lock:
+            chosen = left.pop(0) if len(left) > 1 else left[0]
+        chosen(handler)
+
+    return behave
+
+
 def half_a_body() -> Behaviour:
     """Promise more bytes than come, then hang up."""
 
@@ -81,6 +95,23 @@ def half_a_body() -> Behaviour:
         handler.send_header("Content-Length", str(len(text)))
         handler.end_headers()
         handler.wfile.write(text[: len(text) // 2])
+        handler.close_connection = True
+
+    return behave
+
+
+def trickles(seconds: float = 0.02) -> Behaviour:
+    """Send a good reply so slowly, blank by blank, that no single read ever times out."""
+
+    def behave(handler: "_Handler") -> None:
+        handler.send_response(200)
+        handler.send_header("Content-Type", "application/json")
+        handler.send_header("Content-Length", "1000000")
+        handler.end_headers()
+        with contextlib.suppress(OSError):
+            while not handler.stub.closing.wait(seconds):
+                handler.wfile.write(b" ")
+                handler.wfile.flush()
         handler.close_connection = True
 
     return behave
@@ -121,11 +152,13 @@ class LlmStub:
 
     Attributes:
         behaviours: what to do, in order.
-        asked: every request so far.
+        asked: every question so far.
+        models: what it lists under ``/models``; ``None`` for no such page.
     """
 
     behaviours: list[Behaviour]
     asked: list[Asked] = field(default_factory=list)
+    models: tuple[str, ...] | None = None
     closing: threading.Event = field(default_factory=threading.Event)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -172,6 +205,14 @@ class _Handler(BaseHTTPRequestHandler):
     def stub(self) -> LlmStub:
         assert isinstance(self.server, _Server)
         return self.server.stub
+
+    def do_GET(self) -> None:
+        models = self.stub.models
+        if self.path != "/v1/models" or models is None:
+            fails(404)(self)
+            return
+        listed = [{"id": name, "object": "model", "created": 1, "owned_by": "stub"} for name in models]
+        sends({"object": "list", "data": listed})(self)
 
     def do_POST(self) -> None:
         length = int(self.headers.get("Content-Length", 0))

@@ -12,7 +12,8 @@ import pytest
 
 from resources.toolbox import TOOLS, Toolbox
 from tagging_assets.assets.recipes import SOURCES
-from tagging_assets.definitions import STAGE_ASSETS, build_defs, defs
+from tagging_assets.definitions import BENCHMARK_ASSETS, STAGE_ASSETS, build_defs, defs
+from tagging_assets.domain.schemas import BENCHMARK_TABLES
 from tagging_assets.domain.stages import STAGES
 
 ROOT = Path(__file__).parents[1]
@@ -43,10 +44,10 @@ def above(spec: dg.AssetSpec) -> set[str]:
 
 
 def test_what_nobody_makes_is_an_external_source(nodes: dict[str, dg.AssetSpec]) -> None:
-    made = {name_of(key) for asset in STAGE_ASSETS for key in asset.keys}
+    made = {name_of(key) for asset in [*STAGE_ASSETS, *BENCHMARK_ASSETS] for key in asset.keys}
     asked = {name for spec in nodes.values() for name in above(spec)}
     assert asked - made == {f"recipes/{name}" for name in SOURCES} | {"calibration"}
-    assert made == {*STAGES, "published_tags"}
+    assert made == {*STAGES, "published_tags", "benchmark_reports", *(table.name for table in BENCHMARK_TABLES)}
 
 
 @pytest.mark.parametrize("stage", STAGES)
@@ -76,6 +77,22 @@ def test_every_stage_has_a_blocking_schema_check_and_every_check_an_asset() -> N
     assert len({spec.key for spec in checks}) == len(checks)
 
 
+def test_tables_of_experiments_are_checked_and_no_part_of_the_line() -> None:
+    checked = {name_of(spec.asset_key) for one in BENCHMARK_ASSETS for spec in one.check_specs if spec.blocking}
+    assert checked == {table.name for table in BENCHMARK_TABLES}
+    line = {node.name for node in defs.resolve_job_def("tag_images").nodes}
+    assert line == {*STAGES, "published_tags"}
+    jobs = {
+        name: {node.name for node in defs.resolve_job_def(name).nodes} for name in ("ask_benchmark", "score_benchmark")
+    }
+    assert jobs == {
+        "ask_benchmark": {"benchmark_answers"},
+        "score_benchmark": {"benchmark_scores", "benchmark_reports"},
+    }
+    pools = {name_of(one.key): one.op.pool for one in BENCHMARK_ASSETS}
+    assert pools["benchmark_answers"] == "llm"
+
+
 def test_the_graph_is_the_one_on_record(nodes: dict[str, dg.AssetSpec]) -> None:
     lines = [" <- ".join(filter(None, (name, ", ".join(sorted(above(nodes[name])))))) for name in sorted(nodes)]
     assert len(lines) < 100
@@ -86,7 +103,7 @@ def test_the_graph_is_the_one_on_record(nodes: dict[str, dg.AssetSpec]) -> None:
 def test_every_tool_is_made_by_the_toolbox_and_asked_for_by_name() -> None:
     assert [name for name in TOOLS if not hasattr(Toolbox, name)] == []
     assert set(TOOLS) <= (defs.resources or {}).keys()
-    asked = {key for asset in STAGE_ASSETS for key in asset.required_resource_keys}
+    asked = {key for asset in [*STAGE_ASSETS, *BENCHMARK_ASSETS] for key in asset.required_resource_keys}
     asked |= {key for sensor in defs.sensors or () for key in sensor.required_resource_keys}
     # Dagster's own stands behind an asset that hands nothing on.
     assert asked - {"io_manager"} <= (defs.resources or {}).keys()

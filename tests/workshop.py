@@ -23,7 +23,7 @@ from tagging_assets.definitions import build_defs
 from tagging_assets.domain.frames import StageFrame
 from tagging_assets.domain.retrying import Retrying
 from tagging_assets.settings import DEFAULT_SETTINGS, Settings
-from tests.fakes import Fake, FakeDetector, FakeEncoder, FakeLandmarker, FakeScorer, FakeSuggester, FakeTagger
+from tests.fakes import Fake, FakeChat, FakeDetector, FakeEncoder, FakeLandmarker, FakeScorer, FakeTagger
 
 MIDDLE = (0.3, 0.1, 0.7, 0.9)
 
@@ -85,7 +85,7 @@ class Workshop:
         self.encoder = FakeEncoder()
         self.tagger = FakeTagger({"boat": 0.9, "muslim woman": 0.8})
         self.scorer = FakeScorer({"dog": 0.95, "hat": 0.9})
-        self.suggester = FakeSuggester()
+        self.chat = FakeChat()
         for name, text in _LABEL_SETS.items():
             self.write_label_set(name, text)
         self.said = said
@@ -126,7 +126,7 @@ class Workshop:
             zero_shot_scorer=self.scorer,
         )
         if settings.llm.enabled:
-            self.tools.__dict__["suggester"] = self.suggester
+            self.tools.__dict__["chat"] = self.chat
 
     @property
     def line(self) -> Line:
@@ -140,7 +140,7 @@ class Workshop:
             "encoder": self.encoder,
             "tagger": self.tagger,
             "scorer": self.scorer,
-            "suggester": self.suggester,
+            "chat": self.chat,
         }
 
     def draw(self, *names: str, start: int = 1) -> None:

@@ -23,7 +23,7 @@ def images(
     recipes: dg.ResourceParam[Recipes],
     manifest: dg.ResourceParam[Manifest],
 ) -> dg.MaterializeResult[StageFrame]:
-    """Read headers, captions and sidecars of the batch's photos."""
+    """Read headers, captions, keywords and sidecars of the batch's photos."""
     # Asked before the photos: what changes in between is then seen as not seen, and a run more finds it.
     batch = manifest.batch(context.partition_key)
     seen = {PHOTOS: str(batch.revision if batch else 0)}

@@ -15,8 +15,10 @@ def llm_tag_suggestions(
     images: StageFrame,
     proxies: StageFrame,
     landmarks: StageFrame,
+    embeddings: StageFrame,
     zero_shot_scores: StageFrame,
     tagger_scores: StageFrame,
+    captions: StageFrame,
     bench: dg.ResourceParam[Workbench],
     recipes: dg.ResourceParam[Recipes],
     asker: dg.ResourceParam[Asker],
@@ -26,7 +28,10 @@ def llm_tag_suggestions(
         "images": images,
         "proxies": proxies,
         "landmarks": landmarks,
+        "embeddings": embeddings,
         "zero_shot_scores": zero_shot_scores,
         "tagger_scores": tagger_scores,
+        "captions": captions,
     }
-    return run_stage(context, bench, recipes["llm_tag_suggestions"], frames, each(asker.ask), model=asker.suggester)
+    recipe = recipes["llm_tag_suggestions"]
+    return run_stage(context, bench, recipe, frames, each(asker.ask), model=asker.chat, threads=asker.threads)

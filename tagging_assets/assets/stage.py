@@ -82,6 +82,7 @@ def run_stage(
     model: Model | None = None,
     items: Sequence[Item] | None = None,
     seen: Mapping[str, str] | None = None,
+    threads: int | None = None,
     show: Callable[[StageFrame], Mapping[str, Any]] = lambda _frame: {},
 ) -> dg.MaterializeResult[StageFrame]:
     """Run the stage that ``recipe`` names over the context's partition and report it to Dagster.
@@ -95,13 +96,23 @@ def run_stage(
         model: asked, after the run, what it really ran on.
         items: the images, where they do not come from ``frames``.
         seen: versions of what ``items`` were made from, by name.
+        threads: chunks computed at once; the workbench's own number by default.
         show: further metadata for people, from the finished frame.
     """
     # Of the op's context: the asset's own knows no run where the asset is called as a plain function.
     run_id = context.op_execution_context.run_id
     retrying = retrying_of(context.op_execution_context.run_tags)
     run = bench.run(
-        recipe.stage, context.partition_key, run_id, recipe, frames, compute, items, seen=seen, retrying=retrying
+        recipe.stage,
+        context.partition_key,
+        run_id,
+        recipe,
+        frames,
+        compute,
+        items,
+        seen=seen,
+        retrying=retrying,
+        threads=threads,
     )
     metadata = {
         **_told(run),

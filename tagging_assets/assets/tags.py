@@ -8,6 +8,7 @@ from resources.gallery import Gallery
 from resources.workbench import Workbench, each
 from tagging_assets.assets.pictures import contact_sheet, histogram
 from tagging_assets.assets.stage import run_stage, stage_asset
+from tagging_assets.domain.asking import silence
 from tagging_assets.domain.frames import Row, StageFrame
 from tagging_assets.domain.freshness import Item
 from tagging_assets.domain.fusion import Fusion
@@ -58,4 +59,6 @@ def tags(
 def decide(item: Item, *, gatherer: Gatherer, fusion: Fusion, rules: Rules) -> list[Row]:
     """Tags of one photo, best first, then those that people rejected."""
     verdicts = standing(StandingVerdict.from_row(row) for row in item.rows("decisions"))
-    return list(fusion.decide(gatherer.all(item, rules), verdicts).rows(item.image_id))
+    rows = fusion.decide(gatherer.all(item, rules), verdicts).rows(item.image_id)
+    note = silence(item)
+    return [{**row, "reason": f"{row['reason']}{note}"} for row in rows]

@@ -4,7 +4,6 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 
 import dagster as dg
-import numpy as np
 
 from resources.workbench import Workbench, each
 from tagging_assets.assets.pictures import histogram
@@ -14,7 +13,7 @@ from tagging_assets.domain.freshness import Item
 from tagging_assets.domain.labels import LabelSet
 from tagging_assets.domain.models import Vectors, ZeroShotScorer
 from tagging_assets.domain.stages import Recipes
-from tagging_assets.domain.zero_shot import SCORE_FLOOR, score_label_set
+from tagging_assets.domain.zero_shot import SCORE_FLOOR, raw_vectors, score_label_set
 
 LabelSets = Mapping[str, LabelSet]
 
@@ -54,5 +53,4 @@ def subjects(item: Item) -> Iterator[tuple[str, Vectors]]:
     for row in (*item.rows("embeddings"), *item.rows("person_embeddings")):
         by_subject.setdefault(row["subject"], []).append(row)
     for subject, rows in by_subject.items():
-        norms = np.array([row["norm"] for row in rows], dtype=np.float32)
-        yield subject, np.array([row["vector"] for row in rows], dtype=np.float32) * norms[:, None]
+        yield subject, raw_vectors(rows)

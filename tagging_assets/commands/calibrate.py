@@ -1,6 +1,5 @@
 """``tagging calibrate``: fit what raw scores are worth to people's decisions, or go back to the calibration before."""
 
-import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -8,8 +7,8 @@ from typing import Any, Literal
 
 from resources.files import storage_error, write_atomically
 from resources.reliability import reliability_png
-from tagging_assets import run_tags
 from tagging_assets.commands.console import print_table, stderr
+from tagging_assets.commands.in_process import executing
 from tagging_assets.commands.session import Session
 from tagging_assets.domain.calibration_page import calibration_page
 from tagging_assets.domain.errors import SettingsError
@@ -60,25 +59,15 @@ def calibrate(session: Session, *, who: str, why: str = "") -> Calibrated:
     Raises:
         DatabaseUnavailable: Postgres does not answer.
     """
-    from tagging_assets.assets.runs import bury_the_dead, lock_of_process
-    from tagging_assets.definitions import build_defs
-
-    tools, process = session.toolbox, uuid.uuid4().hex
+    tools = session.toolbox
     before = tools.calibrations.latest_hash()
     operation = tools.history.begin("calibrate", who, why, now=datetime.now(UTC))
-    job = build_defs(resource_overrides={"toolbox": tools}).resolve_job_def("calibrate")
-    bury_the_dead(session.instance, session.database)
-    with session.database.lock(lock_of_process(process)):
-        result = job.execute_in_process(
-            instance=session.instance,
-            # The console is for progress and results; the events are in the Dagster instance.
-            run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
-            tags={run_tags.OPERATION: operation, run_tags.PROCESS: process},
-        )
+    with executing(session, "calibrate", operation) as execute:
+        run_id = execute(None, {}, None)
     latest = tools.calibrations.latest()
     if latest is None or latest.hash == before:
-        return Calibrated(latest.body if latest else preview(session).fitted, "unchanged", result.run_id)
-    return Calibrated(latest.body, "new", result.run_id)
+        return Calibrated(latest.body if latest else preview(session).fitted, "unchanged", run_id)
+    return Calibrated(latest.body, "new", run_id)
 
 
 def revert(session: Session, *, who: str, why: str = "") -> Calibrated:

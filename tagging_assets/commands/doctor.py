@@ -10,6 +10,8 @@ from typing import Any
 from rich.markup import escape
 
 from tagging_assets.commands.console import stdout
+from tagging_assets.domain.asking_way import choose_way
+from tagging_assets.domain.chat_settings import EMBEDDED, ChatModelEntry
 from tagging_assets.domain.errors import DiskFull, ModelError, ModelFailed, SettingsError, TaggingError, WeightsMissing
 from tagging_assets.settings import Settings, load_settings
 
@@ -77,9 +79,25 @@ def _label_sets(settings: Settings) -> str:
 
 def _prompt(settings: Settings) -> str:
     from resources.prompt_store import PromptStore
+    from resources.vocabulary import load_vocabulary
 
-    prompt = PromptStore(settings.prompts_dir / "llm").get(settings.llm.prompt)
-    return f"{prompt.id} {prompt.hash[:12]}"
+    llm = settings.llm
+    way = choose_way(llm, PromptStore(settings.prompts_dir / "llm").get)
+    entry = llm.find(llm.model)
+    if llm.enabled:
+        way.check_eyes(llm.model, sees=_sees(entry))
+    prompts = ", ".join(f"{prompt.id} {prompt.hash[:12]}" for prompt in way.prompts)
+    if llm.vocabulary is None:
+        return f"{llm.strategy}: {prompts}"
+    return f"{llm.strategy}: {prompts}; {len(load_vocabulary(llm.vocabulary))} tags may be answered"
+
+
+def _sees(entry: ChatModelEntry) -> bool:
+    from resources.weights import WeightsStore
+
+    if entry.provider != EMBEDDED:
+        return entry.vision is not False
+    return bool(WeightsStore().catalogue.entry(entry.model).capabilities.get("vision", False))
 
 
 def _chat_model(settings: Settings) -> str:
@@ -88,14 +106,35 @@ def _chat_model(settings: Settings) -> str:
     llm = settings.llm
     if not llm.enabled:
         return "off"
-    if llm.base_url:
-        remote_endpoint(llm.base_url, llm.api_key_env, settings.privacy)()
-        return f"{llm.model} at {llm.base_url}"
+    entry = llm.find(llm.model)
+    if entry.provider != EMBEDDED:
+        provider = llm.providers[entry.provider]
+        remote_endpoint(provider.base_url, provider.api_key_env, settings.privacy)()
+        return f"{entry.model} at {entry.provider} ({provider.base_url}), {_price(settings, entry)}"
     if importlib.util.find_spec("xllamacpp") is None:
         raise ModelError(
-            "xllamacpp is not here: install the local-llm extra, or set llm.base_url or llm.enabled: false"
+            "xllamacpp is not here: install the local-llm extra, or set llm.model to a provider's, "
+            "or llm.enabled: false"
         )
-    return f"{llm.model}, embedded"
+    return f"{entry.model}, embedded"
+
+
+def _price(settings: Settings, entry: ChatModelEntry) -> str:
+    from resources.chat_prices import ChatPrices
+
+    prices = ChatPrices(settings.llm)
+    if prices.is_free(entry):
+        return "free of charge"
+    price = prices.find(entry.provider, entry.model)
+    if price is None and settings.llm.budget_usd is not None:
+        raise SettingsError(
+            f"llm.budget_usd is set, and nobody knows what {entry.provider}/{entry.model} costs; say prices under "
+            "llm.models, name an llm.price_table, or set budget_usd: null"
+        )
+    if price is None:
+        return "at a price that nobody knows"
+    million = (price.prices.input_cost_per_token * 1e6, price.prices.output_cost_per_token * 1e6)
+    return f"${million[0]:g} and ${million[1]:g} per million tokens in and out ({price.source})"
 
 
 def _people(settings: Settings) -> str:

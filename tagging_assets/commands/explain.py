@@ -24,7 +24,7 @@ from tagging_assets.domain.lineage_drawing import Thumbnail, draw
 from tagging_assets.domain.lineage_graph import Story, draw_up
 from tagging_assets.domain.lineage_page import render_page
 from tagging_assets.domain.policy import refused
-from tagging_assets.domain.stages import STAGES
+from tagging_assets.domain.stages import ASKING, STAGES
 from tagging_assets.domain.tag_decision import REJECTED
 from tagging_assets.domain.verdicts import StandingVerdict, standing
 from tagging_assets.domain.why_not import REFUSED, WhyNot, weighed, why_not
@@ -193,7 +193,7 @@ def _about(session: Session, ref: ImageRef, story: Story, tag: str, at: datetime
 
 
 def _is_fatal(link: Link) -> bool:
-    return link.record is not None and not link.record.ok and link.stage != "llm_tag_suggestions"
+    return link.record is not None and not link.record.ok and link.stage not in ASKING
 
 
 def _told(

@@ -19,7 +19,7 @@ from tagging_assets.domain.errors import SettingsError
 from tagging_assets.domain.frames import ImageRecord
 from tagging_assets.domain.images import extension
 from tagging_assets.domain.retrying import Retrying
-from tagging_assets.domain.stages import STAGES
+from tagging_assets.domain.stages import ASKING, STAGES
 
 #: How long a run waits for files that are still being written.
 _PATIENCE_SECONDS = 60.0
@@ -131,7 +131,7 @@ def failures(session: Session, batches: Sequence[str], images: dict[str, str]) -
 
 def fails_photo(stage: str, record: ImageRecord) -> bool:
     """Whether a failed record means that the photo could not be tagged."""
-    return not record.ok and stage != "llm_tag_suggestions"
+    return not record.ok and stage not in ASKING
 
 
 def say(report: RunReport) -> None:

@@ -15,6 +15,7 @@ from resources.database import Database
 from resources.toolbox import Toolbox
 from tagging_assets.assets.line import Line
 from tagging_assets.commands.console import ProgressBars
+from tagging_assets.domain.chat_settings import Strategy
 from tagging_assets.domain.errors import SettingsError
 from tagging_assets.settings import DEFAULT_SETTINGS, Settings, load_settings
 
@@ -115,8 +116,12 @@ def _names_postgres(url: str) -> bool:
 
 
 @contextmanager
-def open_session(settings_path: Path | None) -> Iterator[Session]:
+def open_session(settings_path: Path | None, *, strategy: Strategy | None = None) -> Iterator[Session]:
     """Open what a command needs, and close it.
+
+    Args:
+        settings_path: the file; ``$TAGGING_SETTINGS``, then the project's own by default.
+        strategy: in place of the one that the settings name.
 
     Raises:
         SettingsError: the settings say something impossible.
@@ -124,6 +129,9 @@ def open_session(settings_path: Path | None) -> Iterator[Session]:
     """
     path = settings_path or Path(os.environ.get("TAGGING_SETTINGS") or DEFAULT_SETTINGS)
     settings = load_settings(path)
+    if strategy is not None:
+        llm = settings.llm.model_copy(update={"strategy": strategy})
+        settings = settings.model_copy(update={"llm": llm})
     database = open_database(settings)
     toolbox = Toolbox(settings, database, ProgressBars())
     try:

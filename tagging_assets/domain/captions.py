@@ -23,8 +23,9 @@ MAX_CAPTION = 5_000
 #: Longest sidecar read, bytes, per kind; editors keep whole retouching histories in theirs.
 MAX_SIDECAR_BYTES: Mapping[str, int] = {"txt": 256 * 1024, "json": 4 * 1024**2, "xmp": 16 * 1024**2}
 
-_DC = "{http://purl.org/dc/elements/1.1/}"
-_RDF = "{http://www.w3.org/1999/02/22-rdf-syntax-ns#}"
+#: Namespaces of the properties, as ElementTree writes them.
+DC = "{http://purl.org/dc/elements/1.1/}"
+RDF = "{http://www.w3.org/1999/02/22-rdf-syntax-ns#}"
 _LANG = "{http://www.w3.org/XML/1998/namespace}lang"
 
 _CAPTION_KEYS = ("caption", "description", "text", "title")
@@ -136,33 +137,42 @@ def parse_json(data: bytes) -> Caption:
 
 
 def parse_xmp(data: bytes) -> Caption:
-    """``dc:description`` (the default language, else the first) and ``dc:creator`` of an XMP packet.
-
-    XMP specification, part 1 (ISO 16684-1): properties are elements or attributes of the ``rdf:Description``
-    elements directly below ``rdf:RDF``. Document types and entities are refused (billion laughs, XXE).
-    """
-    root = _xml(data)
-    rdf = None if root is None else root if root.tag == f"{_RDF}RDF" else root.find(f".//{_RDF}RDF")
-    if rdf is None:
-        return Caption()
-    nodes = rdf.findall(f"{_RDF}Description")
+    """``dc:description`` (the default language, else the first) and ``dc:creator`` of an XMP packet."""
+    nodes = xmp_descriptions(data)
     text = next(filter(None, (_property(node, "description") for node in nodes)), "")
     creator = next(filter(None, (_property(node, "creator") for node in nodes)), "")
     return Caption(text, "xmp" if text else "", creator)
 
 
+def xmp_descriptions(data: bytes) -> list[Element]:
+    """The elements whose children and attributes are a packet's properties; none where it is malformed.
+
+    XMP specification, part 1 (ISO 16684-1): properties are elements or attributes of the ``rdf:Description``
+    elements directly below ``rdf:RDF``. Document types and entities are refused (billion laughs, XXE).
+    """
+    root = _xml(data)
+    rdf = None if root is None else root if root.tag == f"{RDF}RDF" else root.find(f".//{RDF}RDF")
+    return [] if rdf is None else rdf.findall(f"{RDF}Description")
+
+
 def parse_iptc(data: bytes) -> Caption:
     """Caption-Abstract (2:120) and By-line (2:80) of an IPTC-IIM block, alone or in an image resource."""
     records: dict[tuple[int, int], bytes] = {}
+    for key, value in iptc_fields(data):
+        records.setdefault(key, value)
+    text, creator = (clean(decode_text(records.get(key, b""))) for key in ((2, 120), (2, 80)))
+    return Caption(text, "iptc" if text else "", creator)
+
+
+def iptc_fields(data: bytes) -> Iterator[tuple[tuple[int, int], bytes]]:
+    """The data sets of an IPTC-IIM block in their order, as ((record, number), value); some may come repeatedly."""
     at = data.find(b"\x1c")
     while 0 <= at <= len(data) - 5 and data[at] == 0x1C:
         size = int.from_bytes(data[at + 3 : at + 5])
         if size > 0x7FFF:  # extended data sets are for binary objects; no text field needs one
-            break
-        records.setdefault((data[at + 1], data[at + 2]), data[at + 5 : at + 5 + size])
+            return
+        yield (data[at + 1], data[at + 2]), data[at + 5 : at + 5 + size]
         at += 5 + size
-    text, creator = (clean(decode_text(records.get(key, b""))) for key in ((2, 120), (2, 80)))
-    return Caption(text, "iptc" if text else "", creator)
 
 
 def parse_exif_comment(data: bytes) -> str:
@@ -224,12 +234,12 @@ def _parse(data: bytes) -> Element | None:
 
 def _property(node: Element, name: str) -> str:
     """A Dublin Core property of a description, as text; several creators are joined by commas."""
-    if text := clean(node.get(_DC + name, "")):
+    if text := clean(node.get(DC + name, "")):
         return text
-    element = node.find(_DC + name)
+    element = node.find(DC + name)
     if element is None:
         return ""
-    items = list(element.iter(f"{_RDF}li"))
+    items = list(element.iter(f"{RDF}li"))
     texts = [(item.get(_LANG, ""), clean(item.text or "")) for item in items]
     if name == "creator":
         joined = ", ".join(text for _, text in texts if text)

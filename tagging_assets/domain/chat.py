@@ -19,7 +19,7 @@ Outcome = Literal[
     "ok", "empty", "refused", "truncated", "invalid", "timed_out", "rate_limited", "failed", "over_budget", "waiting"
 ]
 
-#: Answers that stand: asking the same again would say the same.
+#: Outcomes that say which tags fit, be it none.
 ANSWERED: frozenset[str] = frozenset({"ok", "empty"})
 
 
@@ -51,8 +51,8 @@ class Usage:
         completion_tokens: as the provider counts, thinking included.
         cached_tokens: of the prompt's, those that the provider had seen before.
         cost_usd: ``None`` where nobody knows, never 0 for that; 0 where the model runs on this machine.
-        cost_source: ``provider`` (it reported the cost), ``prices of DATE`` (of the price table), ``local``, or
-            ``""`` where the cost is unknown.
+        cost_source: ``provider`` (it reported the cost), ``settings`` or ``prices of DATE`` (reckoned by the prices
+            said there, or of the price table), ``local``, or ``""`` where the cost is unknown.
         seconds: from asking to answer.
     """
 
@@ -115,7 +115,7 @@ class ChatImage:
 class ReplyForm(Protocol):
     """The form that a reply is wanted in, and how JSON of that form is read.
 
-    ``tagging_assets/domain/replies.py`` has one per prompt mode.
+    ``tagging_assets/domain/reply_forms.py`` has one per prompt mode.
     """
 
     @property

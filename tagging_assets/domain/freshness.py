@@ -67,10 +67,12 @@ class Need:
     Attributes:
         columns: only a change in these makes the stage stale; all by default.
         required: without an ok record the image is not computed; otherwise it is computed without.
+        failures: why there is no ok record matters as well; of an error, its kind and what stands before the colon.
     """
 
     columns: tuple[str, ...] | None = None
     required: bool = True
+    failures: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +83,13 @@ class Item:
         image_id: whose.
         inputs: hash of the inputs' content.
         upstream: ok records by table; an optional one may be missing.
+        failed: failed records by table, of optional ones only.
     """
 
     image_id: str
     inputs: str
     upstream: Mapping[str, ImageRecord] = field(default_factory=dict)
+    failed: Mapping[str, ImageRecord] = field(default_factory=dict)
 
     def row(self, table: str) -> Mapping[str, Any]:
         """The only row of a table with one row per image."""
@@ -122,20 +126,29 @@ def items_from(needs: Mapping[str, Need], frames: Mapping[str, StageFrame], anch
     """
     items = []
     for record in frames[anchor].current:
-        found = {name: frames[name].get(record.image_id) for name in needs}
-        upstream = {name: one for name, one in found.items() if one is not None and one.ok}
+        found = {name: one for name in needs if (one := frames[name].get(record.image_id)) is not None}
+        upstream = {name: one for name, one in found.items() if one.ok}
         if all(name in upstream for name, need in needs.items() if need.required):
-            items.append(Item(record.image_id, inputs_hash(needs, upstream), upstream))
+            failed = {name: one for name, one in found.items() if not one.ok}
+            items.append(Item(record.image_id, inputs_hash(needs, found), upstream, failed))
     return items
 
 
-def inputs_hash(needs: Mapping[str, Need], upstream: Mapping[str, ImageRecord]) -> str:
-    """Hash of what an image's inputs say, by table; an absent optional input says "nothing"."""
+def inputs_hash(needs: Mapping[str, Need], found: Mapping[str, ImageRecord]) -> str:
+    """Hash of what an image's inputs say, by table.
+
+    Args:
+        needs: what is taken, by table.
+        found: what the tables hold, ok or failed; an optional input that is absent or failed says "nothing", unless
+            its failure matters.
+    """
     said: dict[str, str | None] = {}
     for name, need in needs.items():
-        record = upstream.get(name)
-        if record is None:
+        record = found.get(name)
+        if record is None or not (record.ok or need.failures):
             said[name] = None
+        elif not record.ok:
+            said[name] = f"{record.error_kind}: {(record.error or '').partition(':')[0]}"
         else:
             said[name] = record.output if need.columns is None else rows_hash(record.rows, need.columns)
     return content_hash(said)

@@ -5,7 +5,7 @@ Does not belong here: reading files and decoding them (``resources/decoding.py``
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from tagging_assets.domain.captions import Caption
 from tagging_assets.domain.identity import ImageRef
+from tagging_assets.domain.keywords import union
 from tagging_assets.domain.models import RgbImage
 
 #: Long side of a proxy, pixels.
@@ -106,6 +107,7 @@ class Header:
         camera: make and model; None if unknown.
         captions: embedded caption per source: ``xmp``, ``iptc``, ``exif``; without empty ones.
         creator: embedded name of the author; None if unknown.
+        keywords: embedded ones, as ``keywords.union`` leaves them.
     """
 
     format: str
@@ -116,6 +118,7 @@ class Header:
     camera: str | None = None
     captions: Mapping[str, str] = field(default_factory=dict)
     creator: str | None = None
+    keywords: tuple[str, ...] = ()
 
 
 def sniff(head: bytes) -> str | None:
@@ -247,8 +250,15 @@ def camera_name(make: str, model: str) -> str | None:
     return model if not make or model.lower().startswith(first) else f"{make} {model}"
 
 
-def image_row(image: ImageRef, header: Header, caption: Caption) -> dict[str, object]:
-    """The row of ``images`` (``schemas.IMAGES``) of one photo."""
+def image_row(image: ImageRef, header: Header, caption: Caption, keywords: Sequence[str] = ()) -> dict[str, object]:
+    """The row of ``images`` (``schemas.IMAGES``) of one photo.
+
+    Args:
+        image: where it is.
+        header: what it says about itself.
+        caption: the one that wins.
+        keywords: those beside the photo; they come before those in its header.
+    """
     return {
         "image_id": image.image_id,
         "uri": image.uri,
@@ -263,6 +273,7 @@ def image_row(image: ImageRef, header: Header, caption: Caption) -> dict[str, ob
         "caption": caption.text or None,
         "caption_source": caption.source or None,
         "creator": caption.creator or header.creator,
+        "keywords": list(union(keywords, header.keywords)),
     }
 
 

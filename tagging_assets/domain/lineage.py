@@ -187,10 +187,10 @@ def links_now(frames: Mapping[str, StageFrame], image_id: str, recipes: Recipes)
 def _is_behind(name: str, record: ImageRecord, records: Mapping[str, ImageRecord | None]) -> bool:
     """Whether what the record was made from says something else by now."""
     needs = STAGES[name].needs
-    above = {table: one for table in needs if (one := records[table]) is not None and one.ok}
+    above = {table: one for table in needs if (one := records[table]) is not None}
     return (
         bool(needs)
-        and set(above) >= {table for table, need in needs.items() if need.required}
+        and all(table in above and above[table].ok for table, need in needs.items() if need.required)
         and (inputs_hash(needs, above) != record.inputs)
     )
 

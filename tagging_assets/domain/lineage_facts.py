@@ -95,6 +95,11 @@ def _suggestions(rows: Rows) -> Sequence[str]:
     return [_count(rows, "answer", "answers"), ", ".join(row["tag"] for row in rows)]
 
 
+def _words(rows: Rows) -> Sequence[str]:
+    row = rows[0]
+    return [_quoted(row["title"] or row["caption"]), ", ".join(row["keywords"] or ())]
+
+
 def _count(rows: Rows, one: str, many: str) -> str:
     return f"{len(rows)} {one if len(rows) == 1 else many}"
 
@@ -113,6 +118,7 @@ _FACTS: dict[str, Callable[[Rows], Sequence[str]]] = {
     "embeddings": _views,
     "zero_shot_scores": _scores,
     "tagger_scores": _scores,
+    "captions": _words,
     "llm_tag_suggestions": _suggestions,
     "decisions": lambda rows: [_count(rows, "verdict", "verdicts")],
     "tags": lambda rows: [_count(rows, "tag", "tags")],

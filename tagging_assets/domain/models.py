@@ -118,31 +118,3 @@ class ZeroShotScorer(Model, Protocol):
     def score(self, vectors: Vectors, prompts: Sequence[Sequence[str]]) -> Vectors:
         """(n, len(prompts)) raw scores of raw image vectors (n, d) for each label's prompt ensemble."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class ChatReply:
-    """One answered (or failed) request to a chat model.
-
-    Attributes:
-        outcome: ``ok``, ``empty``, ``refused``, ``truncated``, ``invalid``, ``timed_out``, ``rate_limited`` or
-            ``failed``; only ``ok`` has tags.
-        tags: the answer, best first; always within the allowed tags.
-        request_hash: SHA-256 of everything that was sent; key of the ledger row.
-        error: one line, or ``""``.
-        retryable: whether asking again may help.
-    """
-
-    outcome: str
-    tags: tuple[str, ...]
-    request_hash: str
-    error: str = ""
-    retryable: bool = False
-
-
-class TagSuggester(Model, Protocol):
-    """Chooses tags from an allowed list."""
-
-    def suggest(self, *, visual_tags: Sequence[tuple[str, float]], caption: str, allowed: Sequence[str]) -> ChatReply:
-        """Ask once; never raises for what the model says, only ``LlmRejected`` for a wrong key or model."""
-        ...

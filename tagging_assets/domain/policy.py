@@ -10,6 +10,7 @@ The word lists are English, as the models' vocabularies are. What does not belon
 for other reasons (``rules``).
 """
 
+import itertools
 import re
 import unicodedata
 from collections.abc import Iterable
@@ -85,6 +86,20 @@ def refused(term: str) -> str | None:
     if _before_person(words, ORIENTATION_BEFORE_PERSON):
         return "sexual orientation"
     return None
+
+
+def refused_sentence(sentence: str) -> str | None:
+    """Why a sentence must not be said of a photo: as :func:`refused`, and of every word right before a person.
+
+    A term is short, so an adjective counts where it ends in a person; in a sentence, people go on to do something
+    ("a black man walks"). In doubt a sentence is refused.
+    """
+    category = refused(sentence)
+    if category is not None:
+        return category
+    words = _without(_words(_plain(sentence)), THINGS)
+    pairs = (f"{first} {second}" for first, second in itertools.pairwise(words) if second in PEOPLE)
+    return next((found for pair in pairs if (found := refused(pair)) is not None), None)
 
 
 def check_label_set(name: str, terms: Iterable[str]) -> None:

@@ -4,8 +4,8 @@
     id: select
     purpose: Choose tags from an allowed list.
     mode: select
-    variables: [visual_tags, caption, name, allowed, max_tags]
-    hints: {max_output_tokens: 96}
+    variables: [tags, caption, name, allowed, max_tags]
+    hints: {max_output_tokens: 96, models: "small ones, in English"}
     ---
     ## system
     …what holds for every photo…
@@ -13,10 +13,20 @@
     …this photo: {{ caption | quoted }}…
 
 The heading ``## system`` may be left out, with its section; ``## user`` may not. Text that came with a photo
-(caption, file name) goes through the filter ``quoted``, so that it can neither leave its line nor forge the
-markers by which a chat template tells roles apart. Plain JSON in a body needs no escaping.
+(caption, file name; ``keywords | join(", ")``) goes through the filter ``quoted``, so that it can neither leave its
+line nor forge the markers by which a chat template tells roles apart. Plain JSON in a body needs no escaping; what
+Jinja2 would take for its own, such as two opening braces in a row, is written ``{{ "{{" }}``.
 
-What does not belong here: reading files (``resources/prompt_store.py``), asking (``resources/llm_client.py``).
+A prompt's mode says what it is for and so what it can be told (:data:`MODE_VARIABLES`):
+
+    select    the best of the allowed tags, out of what was seen and written       no picture
+    see       the best of the allowed tags, out of the picture                     picture
+    caption   one sentence                                                         picture
+    classify  title, description, keywords and a file name                         picture where the model sees
+    merge     the best of the allowed tags, out of what was seen and a caption     no picture
+    judge     which of two lists of tags fits the photo better                     picture where the model sees
+
+What does not belong here: reading files (``resources/prompt_store.py``), asking (``domain/asking.py``).
 """
 
 import json
@@ -34,10 +44,31 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from tagging_assets.domain.errors import SettingsError
 from tagging_assets.domain.hashing import content_hash
 
+#: What is known of every photo: the caption its author wrote, the keywords that people gave it (a list, without what
+#: policy refuses), its file's and its folder's name, its header. No prompt that comes with the project uses keywords,
+#: for they often name people.
+PHOTO_VARIABLES = frozenset({"caption", "keywords", "name", "folder", "camera", "captured_at", "creator"})
+
+_CHOICE = PHOTO_VARIABLES | {"tags", "allowed", "max_tags"}
+
 #: What the code that runs a prompt of each mode can tell it.
 MODE_VARIABLES: Mapping[str, frozenset[str]] = {
-    "select": frozenset({"visual_tags", "caption", "name", "allowed", "max_tags"}),
+    "select": _CHOICE,
+    "see": _CHOICE,
+    "caption": PHOTO_VARIABLES,
+    "classify": PHOTO_VARIABLES | {"max_tags"},
+    "merge": _CHOICE | {"suggestion", "title"},
+    "judge": PHOTO_VARIABLES | {"a", "b"},
 }
+
+#: Modes whose answers are tags of the allowed list.
+CHOOSING = frozenset({"select", "see", "merge"})
+
+#: Modes that make no sense to a model that cannot look.
+NEEDS_EYES = frozenset({"see", "caption"})
+
+#: Modes that come with the picture where the model can look.
+WITH_PICTURE = NEEDS_EYES | {"classify", "judge"}
 
 _FRONT_MATTER = re.compile(r"\A---\n(?P<head>.*?)\n---\n(?P<body>.*)\Z", re.DOTALL)
 _SECTION = re.compile(r"^## +(system|user) *$", re.MULTILINE)

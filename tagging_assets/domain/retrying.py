@@ -14,10 +14,16 @@ from tagging_assets.domain.frames import ImageRecord
 #: Attempts after which nobody tries again unasked.
 CEILING = 6
 
-#: Wait after the first failure, by kind of error; what a person must mend first is not worth a quick look.
-_FIRST_WAIT = {"LlmUnavailable": timedelta(minutes=1), "ImageGone": timedelta(minutes=10)}
-_OTHER_FIRST_WAIT = timedelta(minutes=2)
 _LONGEST_WAIT = timedelta(hours=6)
+
+#: Wait after the first failure, by kind of error; what a person must mend first is not worth a quick look.
+_FIRST_WAIT = {
+    "LlmUnavailable": timedelta(minutes=1),
+    "ImageGone": timedelta(minutes=10),
+    # A provider's batch takes up to a day; the sensor that collects it asks for a run at once.
+    "LlmWaiting": _LONGEST_WAIT,
+}
+_OTHER_FIRST_WAIT = timedelta(minutes=2)
 
 
 class Retrying(StrEnum):

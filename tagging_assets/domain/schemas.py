@@ -89,6 +89,8 @@ IMAGES = Table(
         "caption": pl.String,
         "caption_source": pl.String,
         "creator": pl.String,
+        # what people gave the photo before, empty where none did; null in tables of before there was the column
+        "keywords": pl.List(pl.String),
     },
 )
 
@@ -306,6 +308,8 @@ BENCHMARK_ANSWERS = Table(
         "outside": pl.List(pl.String),
         "pool": pl.List(pl.String),
         "request_hash": pl.String,
+        # hash of what it was asked about, and how: what is no answer stands for the same question, as in the line
+        "inputs": pl.String,
         "prompt_tokens": pl.Int64,
         "completion_tokens": pl.Int64,
         "cached_tokens": pl.Int64,

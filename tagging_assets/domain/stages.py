@@ -44,11 +44,13 @@ class Stage:
 _PIXELS = Need(columns=("pixel_id",))
 _PERSON = Need(columns=("detection_id", "person_score"), required=False)
 _OPTIONAL = Need(required=False)
+#: What a chat model says, or why it says nothing.
+_SAID = Need(required=False, failures=True)
 
 STAGES: dict[str, Stage] = {
     stage.name: stage
     for stage in (
-        Stage(schemas.IMAGES, "photos", anchor="", shared=False, chunk=32),
+        Stage(schemas.IMAGES, "photos", anchor="", code_version="2", shared=False, chunk=32),
         Stage(schemas.PROXIES, "photos", {"images": Need(columns=("content_hash",))}, anchor="images"),
         Stage(schemas.DETECTIONS, "people", {"proxies": _PIXELS}),
         Stage(schemas.LANDMARKS, "people", {"proxies": _PIXELS, "detections": Need()}),
@@ -64,17 +66,27 @@ STAGES: dict[str, Stage] = {
         ),
         Stage(schemas.TAGGER_SCORES, "scores", {"proxies": _PIXELS}),
         Stage(
+            schemas.CAPTIONS,
+            "scores",
+            {"images": Need(columns=("caption",)), "proxies": _PIXELS, "embeddings": _OPTIONAL},
+            shared=False,
+            chunk=1,
+        ),
+        Stage(
             schemas.LLM_TAG_SUGGESTIONS,
             "decision",
             {
                 "images": Need(columns=("caption",)),
                 "proxies": _PIXELS,
                 "landmarks": _PERSON,
+                "embeddings": _OPTIONAL,
                 "zero_shot_scores": _OPTIONAL,
                 "tagger_scores": _OPTIONAL,
+                "captions": _SAID,
             },
+            code_version="2",
             shared=False,
-            chunk=4,
+            chunk=1,
         ),
         Stage(schemas.DECISIONS, "decision", anchor="", shared=False, chunk=256),
         Stage(
@@ -86,16 +98,18 @@ STAGES: dict[str, Stage] = {
                 "body_features": _OPTIONAL,
                 "zero_shot_scores": _OPTIONAL,
                 "tagger_scores": _OPTIONAL,
-                "llm_tag_suggestions": _OPTIONAL,
+                "llm_tag_suggestions": _SAID,
                 "decisions": _OPTIONAL,
             },
-            code_version="2",
+            code_version="3",
             shared=False,
             chunk=256,
         ),
     )
 }
 
+#: Stages that ask a chat model: without its answer the other sources stand, so a failure there fails no photo.
+ASKING = frozenset({"captions", "llm_tag_suggestions"})
 
 #: Recipe of each stage, as things stand now.
 Recipes = Mapping[str, Recipe]

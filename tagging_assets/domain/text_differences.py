@@ -36,6 +36,12 @@ def text_differences(old: object, new: object, texts: Mapping[str, SourceText]) 
     return found
 
 
+def unified(before: SourceText, after: SourceText) -> list[str]:
+    """A unified diff of two texts, with three lines of context; empty where they say the same."""
+    old, new = before.text.splitlines(), after.text.splitlines()
+    return list(difflib.unified_diff(old, new, before.name, after.name, lineterm=""))
+
+
 def _changed_hashes(old: object, new: object) -> Iterator[tuple[str, str]]:
     if isinstance(old, Mapping) and isinstance(new, Mapping):
         for name in old.keys() & new.keys():

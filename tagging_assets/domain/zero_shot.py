@@ -16,8 +16,9 @@ What does not belong here: softmax and plain ConSE (``conse``), what the labels 
 (``fusion``).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -93,6 +94,12 @@ def views(width: int, height: int) -> list[tuple[str, Box]]:
         ("bottom right", right, bottom),
     ]
     return whole + [(name, (float(x), float(y), float(x + side), float(y + side))) for name, x, y in corners]
+
+
+def raw_vectors(rows: Sequence[Mapping[str, Any]]) -> Vectors:
+    """(views, d) vectors of stored views, as the encoder gave them: unit vectors times the norms they had."""
+    norms = np.array([row["norm"] for row in rows], dtype=np.float32)
+    return np.array([row["vector"] for row in rows], dtype=np.float32) * norms[:, None]
 
 
 def class_relevance(

@@ -1,6 +1,7 @@
 """The whole line as Dagster runs it: what each event in the life of photos costs, and what is published after it."""
 
 import os
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,13 +10,13 @@ import sqlalchemy as sa
 from PIL import Image
 
 from resources.tables import published_tag
-from tagging_assets.domain.errors import LlmRejected, ModelFailed
+from tagging_assets.domain.errors import LlmRejected, ModelFailed, SettingsError
 from tagging_assets.domain.models import Box
 from tagging_assets.domain.stages import STAGES
 from tests.workshop import MIDDLE, Workshop, draw
 
 #: What a photo costs: two looks at the box in it, a whole view and five close-ups.
-ONE_PHOTO = {"detector": 1, "landmarker": 2, "encoder": 6, "tagger": 1, "scorer": 6, "suggester": 1}
+ONE_PHOTO = {"detector": 1, "landmarker": 2, "encoder": 6, "tagger": 1, "scorer": 6, "chat": 1}
 TAGS = {"person", "dog", "boat"}
 
 #: A box a little to the right of the one before.
@@ -47,12 +48,16 @@ def another_detector(workshop: Workshop, people: Box = MIDDLE) -> None:
 
 
 def rearrange(photos: Path) -> None:
-    """Rename, move and touch photos, and write into a header: the pixels stay."""
+    """Rename, move and touch photos, write into a header, and add keywords: pixels and captions stay."""
     (photos / "a.jpg").rename(photos / "A new name.jpg")
     (photos / "sub").mkdir()
     (photos / "b.jpg").rename(photos / "sub" / "b.jpg")
     os.utime(photos / "c.jpg", ns=(5, 5))
     with_header(photos / "d.jpg", "Ada")
+    (photos / "c.xmp").write_text(
+        '<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#" '
+        'xmlns:dc="http://purl.org/dc/elements/1.1/"><rdf:Description dc:subject="boat"/></rdf:RDF>'
+    )
 
 
 def without_photo(workshop: Workshop, **said: object) -> None:
@@ -70,10 +75,10 @@ LIFE = [
     ("one photo comes", lambda shop: shop.draw("d.jpg", start=4), ONE_PHOTO),
     ("nothing that is seen changes", lambda shop: rearrange(shop.photos), {}),
     # the caption is part of the question
-    ("a caption comes", lambda shop: (shop.photos / "c.txt").write_text("a lamp"), {"suggester": 1}),
+    ("a caption comes", lambda shop: (shop.photos / "c.txt").write_text("a lamp"), {"chat": 1}),
     # vectors of four photos are scored anew, no picture is looked at; the new label may be answered
-    ("a label set is edited", one_more_label, {"scorer": 24, "suggester": 4}),
-    ("the prompt is edited", lambda shop: shop.edit_prompt(), {"suggester": 4}),
+    ("a label set is edited", one_more_label, {"scorer": 24, "chat": 4}),
+    ("the prompt is edited", lambda shop: shop.edit_prompt(), {"chat": 4}),
     # the same boxes: nothing below is looked at
     ("another detector finds the same people", another_detector, {"detector": 4}),
     # two looks at the one box that moved in each photo; the photo itself is not looked at again
@@ -86,7 +91,7 @@ LIFE = [
     ("the rules are as before, a photo is deleted", lambda shop: without_photo(shop, rules={}), {}),
     ("the photo comes back", lambda shop: shop.draw("d.jpg", start=4), {}),
     # the ledger answers a question that was put before; the fake has none
-    ("a photo is copied", lambda shop: copy(shop.photos / "d.jpg", shop.photos / "copy.jpg"), {"suggester": 1}),
+    ("a photo is copied", lambda shop: copy(shop.photos / "d.jpg", shop.photos / "copy.jpg"), {"chat": 1}),
 ]
 
 
@@ -106,6 +111,7 @@ def test_only_what_changed_costs_a_look(workshop: Workshop) -> None:
         assert workshop.published() == {path.name: tags for path in workshop.photos.rglob("*.jpg")}, what
         lost = {"the rules are edited": ["boat"] * 4, "the rules are as before, a photo is deleted": sorted(TAGS)}
         assert withdrawn(workshop) == lost.get(what, []), what
+    assert ["boat"] in workshop.frame("images").rows["keywords"].to_list(), "known, though nothing was looked at anew"
 
 
 def test_a_second_run_leaves_every_table_as_it_is(workshop: Workshop) -> None:
@@ -200,20 +206,83 @@ def test_a_dead_model_stops_the_run_and_what_was_done_is_kept(workshop: Workshop
 
 def test_without_an_answer_of_the_chat_model_the_other_sources_stand(workshop: Workshop) -> None:
     workshop.draw("a.jpg")
-    workshop.suggester.outcome, workshop.suggester.retryable = "timed_out", True
+    workshop.chat.outcome, workshop.chat.retryable = "timed_out", True
     workshop.run()
     (unanswered,) = workshop.frame("llm_tag_suggestions").current
     assert (unanswered.error_kind, unanswered.retryable) == ("LlmUnavailable", True)
     assert workshop.published() == {"a.jpg": TAGS}
-    workshop.suggester.outcome = "ok"
-    assert workshop.cost() == {"suggester": 1}
-    sources = {one["source"] for tag in workshop.tools.publisher.tags() for one in tag["sources"]}
-    assert "chat model" in sources
+    silent = {row["tag"]: row for row in workshop.tools.publisher.tags()}
+    assert {row["reason"].partition("; ")[2] for row in silent.values()} == {
+        "the chat model gave no answer (timed_out)"
+    }
+    workshop.chat.outcome = "over_budget"
+    assert workshop.cost() == {"chat": 1}, "asked once more, and the reason is up to date"
+    assert all(row["reason"].endswith("(over_budget)") for row in workshop.tools.publisher.tags())
+    workshop.chat.outcome = "ok"
+    assert workshop.cost() == {"chat": 1}
+    answered = workshop.tools.publisher.tags()
+    assert "chat model" in {one["source"] for tag in answered for one in tag["sources"]}
+    assert not [row["reason"] for row in answered if "no answer" in row["reason"]]
+
+
+def test_words_are_asked_for_and_merged_where_the_strategy_is_detailed(workshop: Workshop) -> None:
+    workshop.draw("a.jpg", "b.jpg")
+    workshop.chat.sees = True
+    workshop.reopen(llm={"strategy": "detailed"})
+    assert workshop.cost()["chat"] == 4, "words and tags of two photos"
+    asked = [(one.prompt, len(one.pictures)) for one in workshop.chat.questions]
+    assert Counter(asked) == {("caption", 1): 2, ("merge", 0): 2}
+    (row,) = workshop.frame("captions").current[0].rows
+    assert (row["caption"], row["prompt_id"]) == ("a photo", "caption")
+    assert {one.values["suggestion"] for one in workshop.chat.questions if one.prompt == "merge"} == {"a photo"}
+    assert workshop.is_fresh()
+    (workshop.photos / "a.jpg").rename(workshop.photos / "moved.jpg")
+    assert workshop.cost() == {}, "a move asks nothing anew"
+    workshop.reopen(llm={"strategy": "quick", "prompt": "see"})
+    assert workshop.cost() == {"chat": 2}
+    assert not any(record.rows for record in workshop.frame("captions").current), "off: empty"
+    workshop.reopen(llm={"strategy": "detailed"})
+    assert workshop.cost() == {}, "the way back is free"
+
+
+def test_without_words_the_other_sources_stand_and_say_why(workshop: Workshop) -> None:
+    workshop.draw("a.jpg")
+    workshop.chat.sees, workshop.chat.outcome, workshop.chat.retryable = True, "rate_limited", True
+    workshop.reopen(llm={"strategy": "detailed"})
+    assert workshop.cost()["chat"] == 1, "without words there is nothing to merge"
+    assert workshop.published() == {"a.jpg": TAGS}
+    assert all(row["reason"].endswith("no answer (rate_limited)") for row in workshop.tools.publisher.tags())
+    workshop.chat.outcome = "ok"
+    assert workshop.cost() == {"chat": 2}
+
+
+def test_a_model_that_cannot_look_is_shown_nothing(workshop: Workshop) -> None:
+    workshop.draw("a.jpg")
+    workshop.reopen(llm={"prompt": "see"})
+    with pytest.raises(SettingsError, match="cannot look"):
+        _ = workshop.tools.recipes
+    assert workshop.chat.questions == []
+
+
+def test_a_vocabulary_is_narrowed_by_what_the_photo_is_like(workshop: Workshop, tmp_path: Path) -> None:
+    vocabulary = tmp_path / "tags.txt"
+    vocabulary.write_text("\n".join([*(f"thing {number}" for number in range(500)), "dog", "house"]))
+    workshop.draw("a.jpg")
+    workshop.reopen(llm={"vocabulary": str(vocabulary), "allowed_tags": 5})
+    workshop.run()
+    (question,) = workshop.chat.questions
+    # seen and in the vocabulary; of the rest nothing speaks for any
+    assert question.values["allowed"] == ("dog",)
+    workshop.reopen(
+        llm={"vocabulary": str(vocabulary), "allowed_tags": 5, "strategy": "quick", "only_evidenced": False}
+    )
+    workshop.run()
+    assert workshop.chat.questions[-1].values["allowed"] == ("dog", "thing 0", "thing 1", "thing 2", "thing 3")
 
 
 def test_a_wrong_key_stops_the_run(workshop: Workshop) -> None:
     workshop.draw("a.jpg")
-    workshop.suggester.fails = LlmRejected("401: no such key; set OPENAI_API_KEY")
+    workshop.chat.fails = LlmRejected("401: no such key; set OPENAI_API_KEY")
     result = workshop.run(raises=False)
     assert [event.step_key for event in result.get_step_failure_events()][:1] == ["llm_tag_suggestions"]
     assert workshop.published() == {}

@@ -17,11 +17,13 @@ from tests.workshop import Workshop
 
 #: The chat model alone may publish a tag, so that its answers matter.
 RULES = {"sources": {"chat model": {"weight": 0.9}}, "keep_above": 0.3}
+#: The chat model may answer what nothing speaks for, so that a prompt can be bad.
+MANY = {"only_evidenced": False}
 
 
 @pytest.fixture
 def shop(workshop: Workshop) -> Workshop:
-    workshop.reopen(rules=RULES)
+    workshop.reopen(rules=RULES, llm=MANY)
     workshop.draw("a.jpg", "b.jpg")
     workshop.run()
     return workshop
@@ -46,7 +48,7 @@ def ask(shop: Workshop, *, words: str, count: int) -> None:
     name = f"{shop.tools.settings.llm.prompt}.md"
     said = (DEFAULT_SETTINGS.parent / "prompts" / "llm" / name).read_text()
     (shop.prompts / "llm" / name).write_text(said + words)
-    shop.suggester.count = count
+    shop.chat.count = count
     shop.reopen()
 
 
@@ -92,7 +94,7 @@ def test_an_undo_is_undone(shop: Workshop) -> None:
 
 
 def test_an_operation_over_two_batches_is_undone_by_its_id(workshop: Workshop) -> None:
-    workshop.reopen(rules=RULES, images={"settle_seconds": 0, "batch_size": 1})
+    workshop.reopen(rules=RULES, llm=MANY, images={"settle_seconds": 0, "batch_size": 1})
     workshop.draw("a.jpg", "b.jpg")
     batches = ("b000001", "b000002")
     for batch in batches:

@@ -28,9 +28,20 @@ _COMMANDS = (
     ("models", "list"),
     ("models", "pull"),
     ("models", "verify"),
+    ("provider-batches",),
     ("prompts",),
     ("prompts", "list"),
     ("prompts", "show"),
+    ("prompts", "diff"),
+    ("experiment",),
+    ("experiment", "run"),
+    ("experiment", "list"),
+    ("experiment", "show"),
+    ("experiment", "report"),
+    ("experiment", "promote"),
+    ("experiment", "judge"),
+    ("experiment", "vote"),
+    ("experiment", "mark"),
 )
 
 
@@ -63,17 +74,18 @@ def test_models_list_tells_task_licence_revision_and_state(project: Project) -> 
 
 
 def test_models_verify_finds_what_was_changed_behind_its_back(project: Project, damaged_weights: Path) -> None:
-    done = project.run("models", "verify", "--json", more={"TAGGING_WEIGHTS": str(damaged_weights)})
+    done = project.run("models", "verify", "--no-chat", "--json", more={"TAGGING_WEIGHTS": str(damaged_weights)})
     assert done.code == 2
     states = {one["model"]: one["state"] for one in done.json}
     assert {name for name, state in states.items() if state == "damaged"} == {"person-yolov8s"}
     assert {state for name, state in states.items() if name != "person-yolov8s"} == {"ready"}
-    assert project.run("models", "verify").code == 0
+    assert project.run("models", "verify", "--no-chat").code == 0
 
 
 def test_prompts_and_label_sets_are_listed_and_shown(project: Project) -> None:
     told = {one["name"]: one for one in project.call("prompts", "list", "--json").json}
-    assert told["select"]["kind"] == "prompt"
+    assert (told["select"]["kind"], told["select"]["mode"], told["select"]["used"]) == ("prompt", "select", True)
+    assert (told["merge"]["mode"], told["merge"]["used"]) == ("merge", False)
     assert told["objects"]["kind"] == "label set"
     assert all(re.fullmatch(r"[0-9a-f]{64}", one["hash"]) for one in told.values())
     shown = project.call("prompts", "show", "select", "--json").json
@@ -82,6 +94,22 @@ def test_prompts_and_label_sets_are_listed_and_shown(project: Project) -> None:
     read = project.call("prompts", "show", "objects")
     assert told["objects"]["hash"] in read.out
     assert "- " in read.out
+
+
+def test_prompts_are_compared_with_each_other_and_with_what_they_were(project: Project, tmp_path: Path) -> None:
+    told = project.call("prompts", "diff", "select", "select-brief", "--json").json
+    assert (told["a"]["name"], told["b"]["name"]) == ("select", "select-brief")
+    assert any(line.startswith("+Choose at most") for line in told["diff"])
+    edited = tmp_path / "select.md"
+    text = project.call("prompts", "show", "select", "--json").json["text"]
+    edited.write_text(text.replace("best first", "the best one first"), encoding="utf-8")
+    read = project.call("prompts", "diff", "select", str(edited)).out
+    assert "the best one first" in read
+    assert "They say the same." in project.call("prompts", "diff", "select", "select").out
+    unknown = project.call("prompts", "diff", "select", "0123456789ab")
+    assert unknown.code == 2
+    assert '0 prompts were in use whose hash begins with "0123456789ab"' in unknown.err
+    assert 'no prompt "nothing"' in project.call("prompts", "diff", "nothing", "select").err
 
 
 def test_doctor_finds_nothing_wrong(project: Project) -> None:
@@ -104,7 +132,8 @@ _BROKEN = """
 label_sets: [objects, nothing]
 llm:
   prompt: nothing
-  base_url: https://llm.example.com/v1
+  model: elsewhere/m
+  providers: {elsewhere: {base_url: "https://llm.example.com/v1"}}
 """
 
 

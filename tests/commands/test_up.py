@@ -5,6 +5,7 @@ import shutil
 import signal
 import socket
 import sys
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,8 @@ def _free_port() -> int:
 
 
 def _tags(project: Project) -> set[str]:
+    # What is waited for needs the processor more than the asking.
+    time.sleep(1)
     done = project.run("tags", "--json")
     assert done.code == 0, done.err
     return {tag["tag"] for one in done.json for tag in one["tags"]}

@@ -41,7 +41,10 @@ def test_names_of_what_is_not_there(project: Project, arguments: tuple[str, ...]
     [
         ("lmm:\n  enabled: false\n", "lmm: no such setting"),
         ("rules:\n  keep_abve: 0.4\n", "rules.keep_abve: no such setting; did you mean keep_above?"),
-        ("llm:\n  base_url: https://llm.example.com/v1\n", "`privacy: remote` would allow it"),
+        ("llm: {model: far/m, providers: {far: {base_url: https://llm.example.com/v1}}}\n", "`privacy: remote` would"),
+        ("llm: {model: openai/gpt-5-mini}\n", "llm.providers.openai: base_url 'https://api.openai.com/v1' is not this"),
+        ("llm: {model: nowhere/m}\n", "no provider 'nowhere' under llm.providers"),
+        ("llm: {model: mediapipe-pose-full}\n", "is no chat model"),
     ],
 )
 def test_settings_that_make_no_sense(project: Project, extra: str, says: str) -> None:

@@ -36,6 +36,7 @@ ROWS: dict[tuple[str, str], tuple[dict[str, Any], list[dict[str, Any]]]] = {
     ("tags", "explained"): ({"sources": SOURCE}, [{"sources": []}, {"sources": None}]),
 }
 
+
 @pytest.mark.parametrize(("stage", "name"), [(one.stage, one.name) for one in MEANINGS])
 def test_each_meaning(stage: str, name: str) -> None:
     good, bad = ROWS[stage, name]

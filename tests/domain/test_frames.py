@@ -1,6 +1,7 @@
 """Frames survive storage unchanged, hashes included."""
 
 import math
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import polars as pl
@@ -68,3 +69,17 @@ def test_a_table_of_an_earlier_version_is_read() -> None:
     frame = StageFrame(schemas.TAGS, (record,))
     # Attempts were not counted then.
     assert StageFrame.from_polars(schemas.TAGS, frame.to_polars().drop("attempts")) == frame
+
+
+def test_rows_of_an_earlier_version_are_read_without_the_columns_they_lack() -> None:
+    row = {name: None for name in schemas.IMAGES.columns} | {"image_id": "a", "caption": "a cat"}
+    record = ImageRecord("a", "recipe", "1", "output", "ok", (row,), "run", datetime(2026, 1, 1, tzinfo=UTC), 0.1)
+    columns = {name: dtype for name, dtype in schemas.IMAGES.columns.items() if name != "keywords"}
+    before = replace(schemas.IMAGES, columns=columns)
+    old = StageFrame.from_polars(schemas.IMAGES, StageFrame(before, (record,)).to_polars())
+    assert old.rows.select("caption", "keywords").rows() == [("a cat", None)]
+    # A superseded row stays beside rows of now, and both are written and read.
+    now = replace(record, recipe="new", rows=({**row, "keywords": ["boat"]},))
+    both = StageFrame(schemas.IMAGES, (now, replace(old.records[0], current=False)))
+    again = StageFrame.from_polars(schemas.IMAGES, both.to_polars())
+    assert [record.rows[0]["keywords"] for record in again.records] == [["boat"], None]

@@ -131,3 +131,30 @@ def test_a_gone_image_has_no_current_record_and_comes_back_free():
 def test_recipe_hash_is_its_content():
     assert Recipe("s", "1", {"a": 1, "b": 2}).hash == Recipe("s", "1", {"b": 2, "a": 1}).hash
     assert Recipe("s", "1").hash != Recipe("s", "2").hash != Recipe("t", "2").hash
+
+
+@pytest.mark.parametrize(
+    ("need", "before", "after", "same"),
+    [
+        (Need(required=False), None, {**FAILED}, True),  # nothing is nothing
+        (Need(required=False, failures=True), None, {**FAILED}, False),  # unless it matters why
+        (Need(required=False, failures=True), {**FAILED}, {**FAILED, "error": "cut short: at 3"}, True),
+        (Need(required=False, failures=True), {**FAILED}, {**FAILED, "error": "gone: again"}, False),
+        (Need(required=False, failures=True), {**FAILED}, {**FAILED, "error_kind": "ImageGone"}, False),
+        (Need(required=False, failures=True), {**FAILED}, {}, False),  # an answer of no rows is an answer
+    ],
+)
+def test_why_there_is_nothing_matters_only_where_a_stage_says_so(need, before, after, same):
+    found = [{} if one is None else {"detections": record(**one)} for one in (before, after)]
+    first, second = (inputs_hash({"detections": need}, one) for one in found)
+    assert (first == second) is same
+
+
+def test_an_item_knows_what_failed_above():
+    needs = {"proxies": Need(), "detections": Need(required=False)}
+    above = {
+        "proxies": frame(record(table=schemas.PROXIES), table=schemas.PROXIES),
+        "detections": frame(record(**FAILED)),
+    }
+    (item,) = items_from(needs, above, "proxies")
+    assert (set(item.upstream), set(item.failed)) == ({"proxies"}, {"detections"})

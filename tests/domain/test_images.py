@@ -190,6 +190,10 @@ def test_rows_have_the_columns_of_the_schema() -> None:
     assert (row["caption"], row["caption_source"], row["creator"]) == ("a cat", "txt", "Ada")
     bare = image_row(image, Header("PNG", 4, 3), Caption())
     assert (bare["caption"], bare["caption_source"], bare["creator"]) == (None, None, None)
+    assert bare["keywords"] == []
+    # what stands beside the photo comes first, and each keyword once
+    tagged = image_row(image, Header("PNG", 4, 3, keywords=("Pier", "boat")), Caption(), ("lake", "pier"))
+    assert tagged["keywords"] == ["lake", "pier", "boat"]
     # a sidecar is newer than what is embedded
     assert image_row(image, header, Caption(creator="Bob"))["creator"] == "Bob"
     proxy = proxy_row("ab" * 16, "d" * 64, "proxies/x.jpg", scene(30, 40))

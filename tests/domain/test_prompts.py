@@ -34,11 +34,44 @@ def test_rendering_fills_both_messages_and_ignores_what_the_prompt_does_not_use(
         '{"tags": ["cat", "dog"]}',  # as replies look
         '{"a": {"b": {"c": 1}}}',  # closing braces in a row are no Jinja
         "100% of {these}",  # single braces and percent signs
+        '{"why": "…", "winner": "a"}',  # letters of any script
     ],
 )
 def test_json_in_a_prompt_survives(text: str) -> None:
     prompt = parse_prompt(made(f"## user\n{{{{ caption }}}} {text}\n"), "pick.md")
     assert render(prompt, {"caption": "x"})[0].content == f"x {text}"
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ('{{ "{{" }} x {{ "}}" }}', "{{ x }}"),  # as an expression
+        ("{% raw %}{{ x }} {% y %}{% endraw %}", "{{ x }} {% y %}"),  # as a raw block
+    ],
+)
+def test_marks_of_the_template_language_can_be_said(written: str, read: str) -> None:
+    prompt = parse_prompt(made(f"## user\n{{{{ caption }}}} {written}\n"), "pick.md")
+    assert render(prompt, {"caption": "x"})[0].content == f"x {read}"
+
+
+@pytest.mark.parametrize(
+    ("mode", "variable", "complaint"),
+    [
+        (
+            "select",
+            "suggestion",
+            "there are allowed, camera, caption, captured_at, creator, folder, keywords, max_tags, name, tags",
+        ),
+        ("caption", "allowed", "there are camera, caption, captured_at, creator, folder, keywords, name"),
+        ("classify", "tags", "there are camera, caption, captured_at, creator, folder, keywords, max_tags, name"),
+        ("judge", "tags", "there are a, b, camera, caption, captured_at, creator, folder, keywords, name"),
+        ("select", "visual_tags", "there are allowed,"),  # what `tags` was called once
+    ],
+)
+def test_an_unknown_variable_is_told_with_those_that_are_there(mode: str, variable: str, complaint: str) -> None:
+    text = made(f"## user\n{{{{ {variable} }}}}", f"[{variable}]").replace("mode: select", f"mode: {mode}")
+    with pytest.raises(SettingsError, match=f"{variable}: no such variable in this mode; {complaint}"):
+        parse_prompt(text, "pick.md")
 
 
 @pytest.mark.parametrize(
@@ -51,7 +84,7 @@ def test_json_in_a_prompt_survives(text: str) -> None:
         (made("## user\n{{ caption }}\n## user\nb"), "comes twice"),  # which of both?
         (made("## user\n{{ captoin }}"), "captoin: used but not listed"),  # a misspelt variable
         (made("## user\nhello"), "caption: listed under `variables` but not used"),  # a forgotten one
-        (made("## user\n{{ camera }}", "[camera]"), "camera: no such variable"),  # nobody fills it in
+        (made("## user\n{{ lens }}", "[lens]"), "lens: no such variable"),  # nobody fills it in
         (made("## user\n{{ caption "), "its line 1"),  # a template error, with its place
         (made("## user\n{{ caption | shout }}"), "shout"),  # a filter that is not there
         (made("## user\n{{ caption }}").replace("select", "sing"), "mode 'sing' is unknown; use one of"),

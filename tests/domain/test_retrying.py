@@ -22,6 +22,7 @@ FINE = record("tags", "a")
         (DOWN, 2, 2),
         (DOWN, 4, 8),
         (GONE, 1, 10),  # a disk is not
+        (replace(DOWN, error_kind="LlmWaiting"), 1, 360),  # a sensor asks as soon as the answer is there
         (replace(DOWN, error_kind="ModelFailed"), 1, 2),  # any other kind
         (GONE, CEILING - 1, 160),
         (GONE, CEILING, None),  # enough

@@ -34,6 +34,11 @@ def test_stages_that_take_from_the_database_have_no_anchor_and_no_needs() -> Non
     assert [stage.name for stage in STAGES.values() if not stage.needs] == ["images", "decisions"]
 
 
+@pytest.mark.parametrize(("stage", "table", "need"), NEEDS, ids=lambda value: getattr(value, "name", str(value)[:20]))
+def test_keywords_alone_are_no_input(stage: Stage, table: str, need: Need) -> None:
+    assert table != "images" or "keywords" not in (need.columns or ("keywords",)), "nothing is looked at or asked anew"
+
+
 def test_a_recipe_changes_with_its_parts_and_with_nothing_else() -> None:
     plain = build_recipes({})
     changed = build_recipes({"tags": {"rules": {"keep_above": 0.5}}})

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tagging_assets.domain.text_differences import SourceText, text_differences
+from tagging_assets.domain.text_differences import SourceText, text_differences, unified
 
 TEXTS = {
     "h1": SourceText("prompt", "select", "Choose.\nBe brief."),
@@ -28,3 +28,14 @@ TEXTS = {
 )
 def test_lines_that_came_and_went(old: object, new: object, expected: dict[str, list[str]]) -> None:
     assert text_differences(old, new, TEXTS) == expected
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "expected"),
+    [
+        ("h1", "h1", []),  # the same
+        ("h1", "h2", ["--- select", "+++ select", "@@ -1,2 +1,2 @@", " Choose.", "-Be brief.", "+Be long."]),
+    ],
+)
+def test_two_texts_side_by_side(a: str, b: str, expected: list[str]) -> None:
+    assert unified(TEXTS[a], TEXTS[b]) == expected

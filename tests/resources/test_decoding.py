@@ -110,17 +110,19 @@ def test_raw_files_cut_short_are_not_developed(tmp_path: Path) -> None:
 XMP = (
     b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#" '
     b'xmlns:dc="http://purl.org/dc/elements/1.1/"><rdf:Description dc:description="from xmp">'
+    b"<dc:subject><rdf:Bag><rdf:li>boat</rdf:li><rdf:li>pier</rdf:li></rdf:Bag></dc:subject>"
     b"<dc:creator><rdf:Seq><rdf:li>Ada</rdf:li></rdf:Seq></dc:creator></rdf:Description></rdf:RDF></x:xmpmeta>"
 )
 
 
 @pytest.mark.parametrize("name", ["a.jpg", "a.png", "a.webp", "a.heic", "a.avif"])
-def test_headers_tell_of_camera_time_caption_and_creator(tmp_path: Path, name: str) -> None:
+def test_headers_tell_of_camera_time_caption_creator_and_keywords(tmp_path: Path, name: str) -> None:
     exif = Image.Exif()
     exif[0x010E] = "from exif"
     exif[0x010F] = "Canon"
     exif[0x0110] = "Canon EOS 7D"
     exif[0x0132] = "2030:01:01 00:00:00"  # when it was edited
+    exif[0x9C9E] = "Pier;lake\0".encode("utf-16-le")
     exif.get_ifd(0x8769)[0x9003] = "2024:05:01 12:30:00"
     exif.get_ifd(0x8769)[0x9011] = "+02:00"
     text = PngImagePlugin.PngInfo()
@@ -130,6 +132,7 @@ def test_headers_tell_of_camera_time_caption_and_creator(tmp_path: Path, name: s
     assert header.captured_at == "2024-05-01T12:30:00+02:00"
     assert header.captions == {"exif": "from exif", "xmp": "from xmp"}
     assert header.creator == "Ada"
+    assert header.keywords == ("boat", "pier", "lake")
 
 
 def test_headers_of_tiff(tmp_path: Path) -> None:
@@ -143,16 +146,19 @@ def test_headers_of_tiff(tmp_path: Path) -> None:
 def test_headers_of_pictures_that_tell_nothing(tmp_path: Path) -> None:
     header = read_header(saved(tmp_path, "a.png", quarters()))
     assert (header.captured_at, header.camera, header.creator, header.captions) == (None, None, None, {})
+    assert header.keywords == ()
 
 
 def test_iptc_in_a_jpeg(tmp_path: Path) -> None:
     path = saved(tmp_path, "a.jpg", quarters())
-    iptc = b"\x1c\x02\x78\x00\x09from iptc\x1c\x02\x50\x00\x03Ada\x00"
+    iptc = b"\x1c\x02\x19\x00\x04boat\x1c\x02\x19\x00\x04pier"
+    iptc += b"\x1c\x02\x78\x00\x09from iptc\x1c\x02\x50\x00\x03Ada\x00"
     block = b"Photoshop 3.0\x008BIM\x04\x04\x00\x00" + struct.pack(">I", len(iptc)) + iptc
     content = path.read_bytes()
     path.write_bytes(content[:2] + b"\xff\xed" + struct.pack(">H", len(block) + 2) + block + content[2:])
     header = read_header(path)
     assert header.captions == {"iptc": "from iptc"}
+    assert header.keywords == ("boat", "pier")
     assert header.creator == "Ada"
 
 

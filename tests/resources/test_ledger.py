@@ -1,13 +1,13 @@
 import dataclasses
 import decimal
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
 import sqlalchemy as sa
 
 from resources.database import Database
-from resources.ledger import Call, Ledger, PastReply
+from resources.ledger import ASKING, Call, Ledger, PastReply
+from tagging_assets.domain.chat import Usage
 from tagging_assets.domain.errors import DatabaseUnavailable, StorageError
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -27,14 +27,10 @@ CALL = Call(
     cost_usd=decimal.Decimal("0.00001234"),
     latency_seconds=1.5,
     asked_at=NOON,
+    cached_tokens=60,
+    cost_source="prices of 2026-01-01",
 )
-
-
-@pytest.fixture(scope="module")
-def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
-    database = Database.open(tmp_path_factory.mktemp("pg"), None)
-    yield database
-    database.close()
+USAGE = Usage(100, 10, 60, decimal.Decimal("0.00001234"), "prices of 2026-01-01", 1.5)
 
 
 @pytest.fixture
@@ -50,38 +46,46 @@ def a_call(**changes: object) -> Call:
 
 def test_an_answer_is_found_again(ledger: Ledger) -> None:
     ledger.record(CALL)
-    assert ledger.answered("h") == PastReply("ok", '{"tags": ["cat"]}', "stop")
+    assert ledger.answered("h") == PastReply("ok", '{"tags": ["cat"]}', "stop", USAGE)
     assert ledger.answered("g") is None
 
 
 @pytest.mark.parametrize(
-    ("outcome", "reused"),
+    ("changed", "stands"),
     [
-        ("ok", True),
-        ("empty", True),  # nothing fits: an answer too
-        ("refused", False),
-        ("truncated", False),
-        ("invalid", False),
-        ("timed_out", False),
-        ("rate_limited", False),
-        ("failed", False),
+        ({"outcome": "ok"}, True),
+        ({"outcome": "empty"}, True),  # nothing fits: an answer too
+        ({"outcome": "refused"}, True),  # it was paid for, and would be said again
+        ({"outcome": "invalid"}, True),  # a better reader may make something of it
+        ({"outcome": "truncated", "finish_reason": "length"}, True),
+        ({"outcome": "truncated", "finish_reason": "length", "reply": None}, True),  # all tokens went into thinking
+        ({"outcome": "refused", "finish_reason": "content_filter", "reply": None}, True),
+        ({"outcome": "refused", "provider_batch": "b"}, True),  # in a batch, too
+        ({"outcome": "invalid", "reply": "", "provider_batch": "b"}, True),
+        ({"outcome": "failed", "reply": None, "provider_batch": "b"}, False),
+        ({"outcome": "invalid", "reply": None}, False),  # nothing was said: a mishap
+        ({"outcome": "invalid", "reply": ""}, False),
+        ({"outcome": "asking", "reply": None}, False),  # not answered yet
+        ({"outcome": "timed_out", "reply": None}, False),
+        ({"outcome": "rate_limited", "reply": None}, False),
+        ({"outcome": "failed", "reply": None}, False),
     ],
 )
-def test_only_an_answer_that_stands_is_reused(ledger: Ledger, outcome: str, reused: bool) -> None:
-    ledger.record(a_call(outcome=outcome))
-    assert (ledger.answered("h") is not None) is reused
+def test_what_the_model_said_stands(ledger: Ledger, changed: dict[str, object], stands: bool) -> None:
+    ledger.record(a_call(**changed))
+    assert (ledger.answered("h") is not None) is stands
 
 
 def test_the_latest_answer_counts(ledger: Ledger) -> None:
     for reply in ("[]", '["dog"]'):
         ledger.record(a_call(reply=reply))
     ledger.record(a_call(outcome="failed", reply=None))
-    assert ledger.answered("h") == PastReply("ok", '["dog"]', "stop")
+    assert ledger.answered("h") == PastReply("ok", '["dog"]', "stop", USAGE)
 
 
 def test_what_postgres_cannot_hold_is_replaced(ledger: Ledger) -> None:
     ledger.record(a_call(reply="a\0b", error="c\0d"))
-    assert ledger.answered("h") == PastReply("ok", "a\ufffdb", "stop")
+    assert ledger.answered("h") == PastReply("ok", "a\ufffdb", "stop", USAGE)
 
 
 def test_every_attempt_is_counted_by_outcome(ledger: Ledger) -> None:
@@ -94,13 +98,33 @@ def test_tokens_and_money_add_up_per_model_and_outcome(ledger: Ledger) -> None:
     ledger.record(CALL)
     ledger.record(a_call(request_hash="g", asked_at=NOON + timedelta(hours=1)))
     ledger.record(a_call(outcome="failed", prompt_tokens=None, completion_tokens=None, cost_usd=None))
-    failed, fine = ledger.spent()
+    reserved = decimal.Decimal("0.5")
+    ledger.record(a_call(outcome="timed_out", cost_usd=None, reserved_usd=reserved, asked_at=NOON - timedelta(days=1)))
+    failed, fine, unknown = ledger.spent()
     assert (fine.outcome, fine.calls, fine.prompt_tokens, fine.completion_tokens) == ("ok", 2, 200, 20)
     assert fine.cost_usd == decimal.Decimal("0.00002468")
     assert fine.latency_seconds == pytest.approx(3.0)
     assert (failed.outcome, failed.calls, failed.prompt_tokens) == ("failed", 1, 0)
     assert failed.cost_usd == decimal.Decimal(0)
+    assert unknown.cost_usd == reserved, "what it may have cost, where nobody knows"
     assert [spent.calls for spent in ledger.spent(since=NOON + timedelta(minutes=1))] == [1]
+
+
+def test_a_call_is_written_down_before_it_is_sent_and_completed_after(ledger: Ledger, database: Database) -> None:
+    before = a_call(outcome=ASKING, reply=None, cost_usd=None, reserved_usd=decimal.Decimal("0.5"))
+    with database.engine.begin() as connection:
+        number = ledger.enter(connection, before)
+    assert (ledger.outcomes(), ledger.answered("h")) == ({"asking": 1}, None)
+    ledger.complete(number, a_call(reply="a\0b"))
+    assert ledger.outcomes() == {"ok": 1}
+    assert ledger.answered("h") == PastReply("ok", "a\ufffdb", "stop", USAGE)
+
+
+def test_the_mean_cost_is_of_calls_whose_cost_is_known(ledger: Ledger) -> None:
+    assert ledger.mean_cost("embedded", "m") is None
+    for cost in (decimal.Decimal("0.1"), decimal.Decimal("0.3"), None):
+        ledger.record(a_call(cost_usd=cost))
+    assert ledger.mean_cost("embedded", "m") == pytest.approx(0.2)
 
 
 def test_a_database_out_of_reach_says_so_in_one_line() -> None:

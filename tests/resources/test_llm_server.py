@@ -14,13 +14,16 @@ from pathlib import Path
 
 import pytest
 
-from resources.llm_client import ChatOptions, ChatSuggester
+from resources.chat_question import ChatOptions
+from resources.llm_engine import ChatEngine
 from resources.llm_server import ChatServer, ServerOptions
 from resources.llm_transport import ChatTransport
 from resources.prompt_store import PromptStore
 from resources.weights import WeightsStore
+from tagging_assets.domain.chat import ChatReply
 from tagging_assets.domain.errors import ModelError, ModelFailed
-from tagging_assets.domain.models import ChatReply
+from tagging_assets.domain.narrowing import narrow
+from tagging_assets.domain.reply_forms import TagsForm
 
 ROOT = Path(__file__).parents[2]
 PROMPT = PromptStore(ROOT / "prompts" / "llm").get("select")
@@ -41,11 +44,16 @@ def server(gguf: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cha
 
 
 @pytest.fixture
-def suggester(server: ChatServer) -> Iterator[ChatSuggester]:
-    options = ChatOptions(model="gemma3-270m-q4", only_evidenced=True, max_tags=3)
-    suggester = ChatSuggester(ChatTransport(server.endpoint, 120), PROMPT, options)
-    yield suggester
-    suggester.close()
+def engine(server: ChatServer) -> Iterator[ChatEngine]:
+    engine = ChatEngine(ChatOptions(model="gemma3-270m-q4"), ChatTransport(server.endpoint, 120))
+    yield engine
+    engine.close()
+
+
+def ask(engine: ChatEngine, visual: list[tuple[str, float]], caption: str) -> ChatReply:
+    allowed = narrow(ALLOWED, visual, len(ALLOWED), text=caption, fill=False)
+    values = {"tags": visual, "caption": caption, "name": "", "allowed": allowed, "max_tags": min(3, len(allowed))}
+    return engine.ask(PROMPT, values, TagsForm(allowed, 3))
 
 
 def gone(pid: int, seconds: float = 10.0) -> bool:
@@ -78,21 +86,20 @@ def within(seconds: float, condition: Callable[[], bool]) -> bool:
     ],
 )
 def test_the_embedded_model_chooses_what_was_seen(
-    suggester: ChatSuggester, visual: list[tuple[str, float]], caption: str, tags: set[str]
+    engine: ChatEngine, visual: list[tuple[str, float]], caption: str, tags: set[str]
 ) -> None:
-    reply = suggester.suggest(visual_tags=visual, caption=caption, allowed=ALLOWED)
+    reply = ask(engine, visual, caption)
     assert reply.outcome == "ok"
     assert set(reply.tags) <= tags
 
 
-def test_the_same_question_has_the_same_answer_whatever_was_asked_between(suggester: ChatSuggester) -> None:
-    def ask(caption: str) -> ChatReply:
-        visual = [("dog", 0.4), ("cat", 0.35), ("car", 0.1)]
-        return suggester.suggest(visual_tags=visual, caption=caption, allowed=ALLOWED)
-
-    first = ask("in the garden")
-    ask("in the car")
-    assert ask("in the garden") == first
+def test_the_same_question_has_the_same_answer_whatever_was_asked_between(engine: ChatEngine) -> None:
+    visual = [("dog", 0.4), ("cat", 0.35), ("car", 0.1)]
+    first = ask(engine, visual, "in the garden")
+    ask(engine, visual, "in the car")
+    again = ask(engine, visual, "in the garden")
+    assert (again.answer, again.request_hash, again.asked) == (first.answer, first.request_hash, True)
+    assert (again.usage.cost_usd, again.usage.cost_source) == (0, "local")
 
 
 def test_it_listens_on_this_machine_only_and_to_nobody_without_the_key(server: ChatServer) -> None:
@@ -110,18 +117,18 @@ def test_the_key_is_not_in_the_command_line(server: ChatServer) -> None:
     assert key not in Path(f"/proc/{server.pid}/cmdline").read_text()
 
 
-def test_nothing_of_a_question_is_logged(server: ChatServer, suggester: ChatSuggester) -> None:
-    suggester.suggest(visual_tags=[("cat", 0.8)], caption="xylophone", allowed=ALLOWED)
+def test_nothing_of_a_question_is_logged(server: ChatServer, engine: ChatEngine) -> None:
+    ask(engine, [("cat", 0.8)], "xylophone")
     assert server.log is not None
     assert "xylophone" not in server.log.read_text()
 
 
-def test_a_crash_costs_one_question_at_most(server: ChatServer, suggester: ChatSuggester) -> None:
+def test_a_crash_costs_one_question_at_most(server: ChatServer, engine: ChatEngine) -> None:
     before = server.pid
     assert before is not None
     os.kill(before, signal.SIGKILL)
     within(5, lambda: server.pid is None)
-    assert suggester.suggest(visual_tags=[("bus", 0.8)], caption="", allowed=ALLOWED).tags == ("bus",)
+    assert ask(engine, [("bus", 0.8)], "").tags == ("bus",)
     assert server.pid not in (None, before)
 
 
@@ -218,9 +225,9 @@ def test_a_model_that_keeps_crashing_is_given_up(tmp_path: Path) -> None:
 
 
 def test_importing_it_loads_no_runtime() -> None:
-    script = "import json, sys, resources.llm_client, resources.llm_server; print(json.dumps(sorted(sys.modules)))"
+    script = "import json, sys, resources.chat_models, resources.llm_server; print(json.dumps(sorted(sys.modules)))"
     told = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, check=True, text=True)
-    assert {"xllamacpp", "openai"}.isdisjoint(json.loads(told.stdout))
+    assert {"xllamacpp", "openai", "json_repair"}.isdisjoint(json.loads(told.stdout))
 
 
 def test_without_the_runtime_the_child_says_what_is_missing() -> None:

@@ -1,22 +1,17 @@
+import decimal
 import email.utils
+import threading
 import time
 
 import openai
 import openai._exceptions
 import pytest
 
+from resources.cancelling import Cancellation
+from resources.llm_failures import OPENAI_ERRORS, Exchange, failed_exchange
 from resources.llm_server import Endpoint
-from resources.llm_transport import (
-    OPENAI_ERRORS,
-    ChatTransport,
-    Dialect,
-    Exchange,
-    failed_exchange,
-    is_loopback,
-    remote_endpoint,
-)
+from resources.llm_transport import ChatTransport, is_loopback, remote_endpoint
 from tagging_assets.domain.errors import LlmRejected, SettingsError
-from tagging_assets.domain.prompts import Message
 from tests.llm_stub import (
     Behaviour,
     LlmStub,
@@ -28,7 +23,10 @@ from tests.llm_stub import (
     says,
     sends,
     sends_text,
+    trickles,
 )
+
+BODY = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
 
 
 def exchange_with(behaviour: Behaviour, timeout_seconds: float = 5.0) -> Exchange:
@@ -39,7 +37,7 @@ def exchange_with(behaviour: Behaviour, timeout_seconds: float = 5.0) -> Exchang
 def send(stub: LlmStub, timeout_seconds: float = 5.0, key: str = "k") -> Exchange:
     transport = ChatTransport(lambda: Endpoint(stub.base_url, key, "stub"), timeout_seconds)
     try:
-        return transport.send("m", [Message("user", "hi")], {"max_tokens": 9}, {"type": "json_object"})
+        return transport.send({**BODY, "max_tokens": 9, "response_format": {"type": "json_object"}})
     finally:
         transport.close()
 
@@ -72,6 +70,25 @@ def test_an_answer_comes_with_its_tokens_and_reason() -> None:
     assert (exchange.text, exchange.finish_reason, exchange.refusal) == ("hello", "length", "no")
     assert (exchange.prompt_tokens, exchange.completion_tokens) == (100, 10)
     assert exchange.failure is None
+
+
+@pytest.mark.parametrize(
+    ("usage", "cached", "cost"),
+    [
+        ({"prompt_tokens": 9, "completion_tokens": 1}, None, None),
+        ({"prompt_tokens_details": {"cached_tokens": 7}}, 7, None),  # OpenAI's words
+        ({"prompt_cache_hit_tokens": 7}, 7, None),  # DeepSeek's
+        ({"cost": 0.00125}, None, decimal.Decimal("0.00125")),  # OpenRouter's
+        ({"cost": 0}, None, decimal.Decimal(0)),  # a free model
+        ({"cost": -1, "prompt_tokens_details": {"cached_tokens": -1}}, None, None),  # nonsense is not known
+        ({"cost": "much", "prompt_tokens_details": "few"}, None, None),
+    ],
+)
+def test_what_an_answer_took_is_read(
+    usage: dict[str, object], cached: int | None, cost: decimal.Decimal | None
+) -> None:
+    exchange = exchange_with(says("x", usage=usage))
+    assert (exchange.cached_tokens, exchange.cost_usd) == (cached, cost)
 
 
 @pytest.mark.parametrize(
@@ -110,11 +127,52 @@ def test_a_server_that_hangs_is_timed_out() -> None:
     assert exchange.seconds < 3
 
 
+def test_a_server_that_trickles_is_timed_out_all_the_same() -> None:
+    exchange = exchange_with(trickles(), timeout_seconds=0.3)
+    assert (exchange.failure, exchange.retryable) == ("timed_out", True)
+    assert exchange.seconds < 3
+
+
+def test_a_question_may_have_less_time_than_others() -> None:
+    with LlmStub([hangs(5)]) as stub:
+        transport = ChatTransport(lambda: Endpoint(stub.base_url, "", "stub"), 60)
+        exchange = transport.send(BODY, timeout_seconds=0.2)
+        transport.close()
+    assert (exchange.failure, exchange.seconds < 3) == ("timed_out", True)
+
+
+def test_a_cancelled_request_ends_at_once_and_no_other_is_sent() -> None:
+    cancellation = Cancellation()
+    with LlmStub([hangs(5)]) as stub:
+        transport = ChatTransport(lambda: Endpoint(stub.base_url, "", "stub"), 60, cancellation)
+        threading.Timer(0.2, cancellation.cancel).start()
+        under_way, after = transport.send(BODY), transport.send(BODY)
+        transport.close()
+    assert (under_way.failure, under_way.error, under_way.seconds < 3) == ("failed", "cancelled", True)
+    assert (under_way.may_cost, after.may_cost) == (True, False)
+    assert len(stub.asked) == 1
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "may_cost"),
+    [
+        (says("x"), True),
+        (half_a_body(), True),  # the answer was made
+        (hangs_up(), True),  # and here it may have been
+        (sends_text("{"), True),
+        (fails(429), False),  # refused
+        (fails(500), False),
+    ],
+)
+def test_what_may_have_cost_something_is_told_apart(behaviour: Behaviour, may_cost: bool) -> None:
+    assert exchange_with(behaviour).may_cost is may_cost
+
+
 def test_nobody_there_is_a_failure_that_may_pass() -> None:
     with LlmStub([says("x")]) as stub:
         pass
     exchange = send(stub)
-    assert (exchange.failure, exchange.retryable) == ("failed", True)
+    assert (exchange.failure, exchange.retryable, exchange.may_cost) == ("failed", True, False)
 
 
 @pytest.mark.parametrize(
@@ -182,7 +240,7 @@ def test_a_server_that_moved_is_followed() -> None:
     with LlmStub([says("one")]) as first, LlmStub([says("two")]) as second:
         endpoints = [Endpoint(stub.base_url, "", "stub") for stub in (first, second)]
         transport = ChatTransport(lambda: endpoints.pop(0), 5)
-        texts = [transport.send("m", [Message("user", "hi")], {}, {}).text for _ in range(2)]
+        texts = [transport.send(BODY).text for _ in range(2)]
         transport.close()
     assert texts == ["one", "two"]
 
@@ -233,37 +291,6 @@ def test_the_key_comes_from_the_named_variable(monkeypatch: pytest.MonkeyPatch) 
 def test_a_server_on_this_machine_needs_no_key(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("MY_KEY", raising=False)
     assert remote_endpoint("http://127.0.0.1:1234/v1", "MY_KEY", "local")().api_key == ""
-
-
-@pytest.mark.parametrize(
-    ("complaint", "expected"),
-    [
-        ("json_schema is not supported", Dialect(structured="json_object")),
-        ("failed to parse grammar", Dialect(structured="json_object")),
-        ("Unsupported parameter: 'max_tokens'", Dialect(token_limit="max_completion_tokens")),
-        ("Unsupported value: 'temperature' does not support 0", Dialect(temperature=False)),
-        ("unknown field: seed", Dialect(seed=False)),
-        ("your prompt is too long; reduce max_tokens", None),  # about length, not about the parameter
-        ("bad request", None),
-    ],
-)
-def test_a_refused_part_of_the_protocol_is_given_up(complaint: str, expected: Dialect | None) -> None:
-    assert Dialect().without(complaint) == expected
-
-
-def test_giving_up_ends() -> None:
-    dialect: Dialect | None = Dialect()
-    steps = 0
-    while dialect is not None:
-        dialect = dialect.without("unknown: max_tokens temperature seed response_format")
-        steps += 1
-    assert steps == 6
-
-
-def test_the_simplest_dialect_says_the_least() -> None:
-    dialect = Dialect("none", "max_completion_tokens", temperature=False, seed=False)
-    assert dialect.parameters(7) == {"max_completion_tokens": 7}
-    assert dialect.response_format({"type": "object"}) == {}
 
 
 def test_the_stub_says_what_openai_says() -> None:

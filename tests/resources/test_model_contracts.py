@@ -2,22 +2,19 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from pathlib import Path
 
 import numpy as np
 import pytest
 
+from resources.database import Database
 from resources.image_classifier import EfficientNetEncoder, EfficientNetTagger
 from resources.landmarker import MediaPipeLandmarker
-from resources.ledger import Ledger
-from resources.llm_client import ChatOptions, ChatSuggester
-from resources.llm_server import Endpoint
-from resources.llm_transport import ChatTransport
 from resources.person_detector import YoloPersonDetector
-from resources.prompt_store import PromptStore
 from resources.relevance import RelevanceScorer
 from resources.text_encoder import MiniLmEncoder
 from resources.weights import WeightsStore
+from tagging_assets.domain.chat import ChatModel, ChatReply
+from tagging_assets.domain.errors import SettingsError
 from tagging_assets.domain.models import (
     Detector,
     ImageEncoder,
@@ -25,11 +22,12 @@ from tagging_assets.domain.models import (
     Model,
     RgbImage,
     Tagger,
-    TagSuggester,
     ZeroShotScorer,
 )
-from tests.fakes import FakeDetector, FakeEncoder, FakeLandmarker, FakeScorer, FakeSuggester, FakeTagger
-from tests.llm_stub import LlmStub, says
+from tagging_assets.domain.reply_forms import TagsForm
+from tests.chat_desk import CAT, PROMPT, clear, desk
+from tests.fakes import FakeChat, FakeDetector, FakeEncoder, FakeLandmarker, FakeScorer, FakeTagger
+from tests.llm_stub import says
 
 FAKE_AND_REAL = pytest.mark.parametrize("real", [False, True], ids=["fake", "real"])
 MIDDLE = (0.1, 0.1, 0.4, 0.9)
@@ -140,22 +138,24 @@ def test_scorers(photos: list[RgbImage], weights_store: WeightsStore, real: bool
 
 
 @FAKE_AND_REAL
-def test_suggesters(database: object, stack: ExitStack, real: bool) -> None:
-    suggester: TagSuggester = FakeSuggester()
+def test_chat_models(database: Database, stack: ExitStack, real: bool) -> None:
+    chat: ChatModel = FakeChat(says={"tags": ["cat"]})
     if real:
-        stub = stack.enter_context(LlmStub([says('{"tags": ["cat"]}')]))
-        prompt = PromptStore(Path(__file__).parents[2] / "prompts" / "llm").get("select")
-        transport = ChatTransport(lambda: Endpoint(stub.base_url, "k", "stub"), 5.0)
-        chat = ChatSuggester(transport, prompt, ChatOptions("contract", "stub", "1"), Ledger(database.engine))
-        stack.callback(chat.close)
-        suggester = chat
-    check_identity(suggester)
-    said = {"visual_tags": [("cat", 0.8)], "caption": "At home"}
-    reply = suggester.suggest(**said, allowed=["cat", "dog"])
-    assert (reply.outcome, reply.tags, reply.error) == ("ok", ("cat",), "")
+        clear(database)
+        chat = stack.enter_context(desk(database, says(CAT))).engine
+    check_identity(chat)
+
+    def ask(*allowed: str, repeat: int = 0) -> ChatReply:
+        values = {"tags": [("cat", 0.8)], "caption": "At home", "name": "a.jpg", "allowed": allowed, "max_tags": 2}
+        return chat.ask(PROMPT, values, TagsForm(allowed, 2), repeat=repeat)
+
+    reply = ask("cat", "dog")
+    assert (reply.outcome, reply.tags, reply.error, reply.asked) == ("ok", ("cat",), "", True)
     assert len(reply.request_hash) == 64
-    assert suggester.suggest(**said, allowed=["cat", "dog"]) == reply, "the same question, the same answer"
-    other = suggester.suggest(**said, allowed=["cat", "boat"])
-    assert other.request_hash != reply.request_hash
-    nothing = suggester.suggest(**said, allowed=[])
-    assert (nothing.outcome, nothing.tags) == ("empty", ())
+    again = ask("cat", "dog")
+    assert (again.answer, again.request_hash) == (reply.answer, reply.request_hash), "the same question"
+    assert ask("cat", "boat").request_hash != reply.request_hash
+    assert ask("cat", "dog", repeat=1).request_hash != reply.request_hash, "another sample"
+    assert ask("boat", "dog").outcome == "invalid", "nothing of it is allowed"
+    with pytest.raises(SettingsError, match="select"):
+        chat.ask(PROMPT, {}, TagsForm(("cat",), 2))

@@ -219,6 +219,7 @@ def test_sidecars_in_order_of_precedence(tmp_path: Path) -> None:
 def test_the_row_of_a_photo(tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x010E] = "from exif"
+    exif[0x9C9E] = "boat;PIER".encode("utf-16-le")
     path = tmp_path / "a.jpg"
     Image.new("RGB", (40, 30)).save(path, exif=exif)
     image = ImageRef("ab" * 16, str(path), "b000001", path.stat().st_size, 1, "c" * 64)
@@ -228,6 +229,15 @@ def test_the_row_of_a_photo(tmp_path: Path) -> None:
     touch(tmp_path / "a.json", '{"description": "from json", "author": "Ada"}')
     row = read_image_row(image)
     assert (row["caption"], row["caption_source"], row["creator"]) == ("from json", "json", "Ada")
+    # of all sidecars and of the header, the more specific first
+    assert row["keywords"] == ["boat", "PIER"]
+    for name, keyword in (("a.xmp", "Pier"), ("a.jpg.xmp", "lake")):
+        described = f'<rdf:Description xmlns:dc="http://purl.org/dc/elements/1.1/" dc:subject="{keyword}"/>'
+        rdf = '<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
+        touch(tmp_path / name, f"{rdf}{described}</rdf:RDF>")
+    assert read_image_row(image)["keywords"] == ["lake", "Pier", "boat"]
+    touch(tmp_path / "a.xmp", "<rdf:RDF")
+    assert read_image_row(image)["keywords"] == ["lake", "boat", "PIER"]
     path.unlink()
     with pytest.raises(ImageGone):
         read_image_row(image)

@@ -26,7 +26,7 @@ def tools(tmp_path: Path, database: Database) -> Toolbox:
 def test_every_tool_can_be_had_without_loading_a_model(tools: Toolbox) -> None:
     for name in TOOLS:
         assert getattr(tools, name) is getattr(tools, name), name
-    models = (tools.detector, tools.landmarker, tools.encoder, tools.tagger, tools.zero_shot_scorer, tools.suggester)
+    models = (tools.detector, tools.landmarker, tools.encoder, tools.tagger, tools.zero_shot_scorer, tools.chat)
     assert {model.provider for model in models if model} == {"not loaded"}
     assert tools.recipes.keys() == STAGES.keys()
     tools.close()
@@ -68,6 +68,19 @@ def edit(path: str, old: str, new: str) -> Callable[[Workshop], None]:
         # the prompt and the size of the question, what is asked
         (edit("llm/select.md", "best first", "the best one first"), {"llm_tag_suggestions"}),
         (lambda shop: shop.reopen(llm={"allowed_tags": 7}), {"llm_tag_suggestions"}),
+        (lambda shop: shop.reopen(llm={"max_tags": 3}), {"llm_tag_suggestions"}),
+        (lambda shop: shop.reopen(llm={"prompt": "select-brief"}), {"llm_tag_suggestions"}),
+        (lambda shop: shop.reopen(llm={"strategy": "quick"}), {"llm_tag_suggestions"}),
+        (lambda shop: shop.reopen(llm={"sampling": {"temperature": 0.5}}), {"llm_tag_suggestions"}),
+        # words beside the tags touch no tag; words that are merged with them do
+        (lambda shop: shop.reopen(llm={"caption_prompt": "classify"}), {"captions"}),
+        (
+            lambda shop: shop.reopen(llm={"strategy": "detailed", "caption_prompt": "classify"}),
+            {"captions", "llm_tag_suggestions"},
+        ),
+        # a prompt that is not in use, and a picture that nobody is shown
+        (edit("llm/merge.md", "likely", "likelier"), set()),
+        (lambda shop: shop.reopen(llm={"image_side": 512}), set()),
         # without a chat model its source is gone from the decision too
         (lambda shop: shop.reopen(llm={"enabled": False}), {"llm_tag_suggestions", "tags"}),
         # a label set touches no picture
@@ -97,7 +110,7 @@ def test_a_change_touches_exactly_these_recipes(
     assert {name for name in STAGES if before[name] != after[name]} == touched
 
 
-@pytest.mark.parametrize("model", ["detector", "landmarker", "encoder", "tagger", "zero_shot_scorer", "suggester"])
+@pytest.mark.parametrize("model", ["detector", "landmarker", "encoder", "tagger", "zero_shot_scorer", "chat"])
 def test_another_revision_of_a_model_is_another_recipe_and_another_source_version(
     workshop: Workshop, model: str
 ) -> None:
@@ -112,7 +125,7 @@ def test_another_revision_of_a_model_is_another_recipe_and_another_source_versio
         "encoder": {"embeddings", "person_embeddings"},
         "tagger": {"tagger_scores"},
         "zero_shot_scorer": {"zero_shot_scores"},
-        "suggester": {"llm_tag_suggestions"},
+        "chat": {"llm_tag_suggestions"},
     }
     assert changed == own[model]
     now = workshop.tools.source_versions
@@ -153,7 +166,7 @@ def test_a_label_set_that_is_not_there_is_named(workshop: Workshop) -> None:
 
 def test_close_gives_back_what_was_used(workshop: Workshop) -> None:
     workshop.tools.close()
-    assert (workshop.suggester.closed, workshop.landmarker.closed) == (True, True)
+    assert (workshop.chat.closed, workshop.landmarker.closed) == (True, True)
 
 
 def test_one_toolbox_per_settings_and_texts(tmp_path: Path, database: Database) -> None:

@@ -1,12 +1,22 @@
 """The workbench: computes once, resumes after a kill, stores atomically."""
 
+import os
+import signal
 import threading
+import time
 
 import pytest
 
 from resources.frame_store import FrameStore
 from resources.workbench import Workbench, each
-from tagging_assets.domain.errors import ModelFailed, UnreadableImage
+from tagging_assets.domain.errors import (
+    LlmNoAnswer,
+    LlmOverBudget,
+    LlmUnavailable,
+    LlmWaiting,
+    ModelFailed,
+    UnreadableImage,
+)
 from tagging_assets.domain.freshness import Item, Recipe, Why
 
 RECIPE = Recipe("detections", "1")
@@ -71,6 +81,22 @@ def test_a_run_that_dies_keeps_what_it_had(store):
     assert result.frame.rows.height == len(ITEMS)
 
 
+@pytest.mark.skipif(os.name != "posix", reason="sends itself a signal")
+def test_ctrl_c_does_not_wait_for_what_threads_wait_for(store):
+    answered = threading.Event()
+
+    def waits(_):
+        assert answered.wait(30), "nobody ended the wait"
+        return []
+
+    bench = Workbench(store, threads=2, interrupt=answered.set)
+    threading.Timer(0.3, signal.pthread_kill, (threading.main_thread().ident, signal.SIGINT)).start()
+    began = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        bench.run("detections", "b1", "run1", RECIPE, {}, each(waits), ITEMS)
+    assert time.monotonic() - began < 10
+
+
 def test_a_bad_image_is_a_row_and_is_not_tried_again(store):
     result = run(store, Counting(unreadable={"image03"}))
     failed = result.frame.get("image03")
@@ -112,3 +138,26 @@ def test_copies_in_one_batch_are_computed_once(store, unreadable, calls):
     result = run(store, stage, items=copies)
     assert stage.seen == calls
     assert result.frame.rows["image_id"].to_list() == [f"image{number:02}" for number in range(len(calls) - 1, 5)]
+
+
+def test_a_stage_may_work_on_more_at_once_than_others(store):
+    # Each of three photos waits for the other two: alone, none would get on.
+    together = threading.Barrier(3)
+
+    def meet(_item):
+        together.wait(timeout=20)
+        return []
+
+    recipe = Recipe("captions", "1")
+    result = Workbench(store, threads=1).run("captions", "b1", "run1", recipe, {}, each(meet), ITEMS[:3], threads=3)
+    assert result.computed == 3
+
+
+@pytest.mark.parametrize("error", [LlmUnavailable, LlmWaiting, LlmOverBudget, LlmNoAnswer])
+def test_a_question_without_an_answer_is_a_row(store, error):
+    def silent(_item):
+        raise error("timed_out: 120 s")
+
+    result = run(store, silent, items=ITEMS[:1])
+    (record,) = result.frame.current
+    assert (record.error_kind, record.retryable) == (error.__name__, error.retryable)

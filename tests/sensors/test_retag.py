@@ -115,22 +115,22 @@ def test_a_run_of_a_killed_command_is_buried_and_its_batch_asked_for(workshop: W
 
 def test_a_recipe_that_changes_while_its_stage_runs_is_found(tagged: Workshop) -> None:
     tagged.edit_prompt()
-    ask = tagged.suggester.suggest
+    ask = tagged.chat.ask
 
-    def ask_and_edit(**question: Any) -> object:
+    def ask_and_edit(*question: Any, **more: Any) -> object:
         # Another process of the operator's: the run under way has read its prompt already.
         path = tagged.prompts / "llm" / "select.md"
         path.write_text(path.read_text() + "\nThink first.\n")
-        return ask(**question)
+        return ask(*question, **more)
 
-    tagged.suggester.suggest = ask_and_edit  # type: ignore[method-assign]
+    tagged.chat.ask = ask_and_edit  # type: ignore[method-assign]
     tagged.run()
-    tagged.suggester.suggest = ask  # type: ignore[method-assign]
+    tagged.chat.ask = ask  # type: ignore[method-assign]
     assert tagged.is_fresh(), "by the recipes that the run knew"
     tagged.reopen()
     said, _ = tick(tagged)
     assert asked(said) == [BATCH]
-    assert tagged.cost() == {"suggester": 2}
+    assert tagged.cost() == {"chat": 2}
     assert tagged.is_fresh()
 
 
@@ -203,7 +203,7 @@ def _decide(shop: Workshop) -> None:
 
 
 def _fail_until_due(shop: Workshop) -> None:
-    shop.suggester.outcome, shop.suggester.retryable = "timed_out", True
+    shop.chat.outcome, shop.chat.retryable = "timed_out", True
     shop.edit_prompt()
     shop.run()
     forget_claims(shop)

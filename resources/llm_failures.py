@@ -1,0 +1,157 @@
+"""One request to a chat server and what came back; what each failure of the client library means.
+
+What does not belong here: sending (``resources/llm_transport.py``), what a reply's words mean
+(``tagging_assets/domain/replies.py``).
+"""
+
+import decimal
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING
+
+from tagging_assets.domain.chat import Outcome
+from tagging_assets.domain.errors import LlmRejected
+
+if TYPE_CHECKING:
+    # Costs a second; a process that asks nothing goes without.
+    import openai
+
+_EXCERPT = 200
+
+#: Every exception class of ``openai`` and what it means: an outcome with whether asking again may help, or
+#: ``None`` where the provider says no for good. Looked up along the class's bases; a test holds that none is left
+#: out.
+OPENAI_ERRORS: Mapping[str, tuple[Outcome, bool] | None] = {
+    "AuthenticationError": None,
+    "OAuthError": None,
+    "PermissionDeniedError": None,
+    "NotFoundError": None,
+    "SubjectTokenProviderError": None,
+    "APITimeoutError": ("timed_out", True),
+    "RateLimitError": ("rate_limited", True),
+    "APIConnectionError": ("failed", True),
+    "InternalServerError": ("failed", True),
+    "ConflictError": ("failed", True),
+    "BadRequestError": ("failed", False),
+    "UnprocessableEntityError": ("failed", False),
+    "APIStatusError": ("failed", False),
+    "APIResponseValidationError": ("invalid", True),
+    "APIError": ("failed", True),
+    "LengthFinishReasonError": ("truncated", False),
+    "ContentFilterFinishReasonError": ("refused", False),
+    "InvalidWebhookSignatureError": ("failed", False),
+    "WebSocketConnectionClosedError": ("failed", True),
+    "WebSocketQueueFullError": ("failed", True),
+    "_AmbiguousModuleClientUsageError": ("failed", False),
+    "OpenAIError": ("failed", False),
+}
+
+# Statuses that the client library has no class for.
+_STATUS_OUTCOMES: Mapping[int, tuple[Outcome, bool] | None] = {
+    402: None,  # payment required
+    408: ("timed_out", True),
+    425: ("failed", True),
+}
+_NO_CREDIT = frozenset({"insufficient_quota", "billing_hard_limit_reached", "account_deactivated"})
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """One request and what came back.
+
+    Attributes:
+        text: the message content; ``None`` where there is none.
+        seconds: from asking to answer.
+        failure: why there is no answer; ``None`` where the server answered.
+        error: one line, with a failure.
+        retryable: whether asking again may help.
+        may_cost: whether the provider may have worked for it: not where it refused, or was never reached.
+        status: HTTP status of a failure, 0 where there was none.
+        retry_after: seconds the server asks to wait.
+        finish_reason: as the server says.
+        refusal: the server's own refusal field.
+        prompt_tokens: as the server counts.
+        completion_tokens: as the server counts.
+        cached_tokens: of the prompt's, as the server counts.
+        cost_usd: as the server says, which few do.
+        logprobs: whether the reply says how likely its words were.
+    """
+
+    text: str | None
+    seconds: float
+    failure: Outcome | None = None
+    error: str = ""
+    retryable: bool = False
+    may_cost: bool = True
+    status: int = 0
+    retry_after: float | None = None
+    finish_reason: str | None = None
+    refusal: str | None = None
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    cached_tokens: int | None = None
+    cost_usd: decimal.Decimal | None = None
+    logprobs: bool = False
+
+
+def failed_exchange(error: "openai.OpenAIError", seconds: float = 0.0) -> Exchange:
+    """What an exception of the client library means.
+
+    Raises:
+        LlmRejected: the provider says no for good.
+    """
+    import openai
+
+    status = error.status_code if isinstance(error, openai.APIStatusError) else 0
+    code = error.code if isinstance(error, openai.APIError) else None
+    meaning = _STATUS_OUTCOMES.get(status, _meaning(type(error)))
+    line = " ".join(str(error).split())[:_EXCERPT]
+    if meaning is None or code in _NO_CREDIT:
+        raise LlmRejected(
+            f"the chat provider says no: {line}; check the key, the model's name and the credit"
+        ) from error
+    outcome, retryable = meaning
+    return Exchange(
+        None,
+        seconds,
+        outcome,
+        f"{type(error).__name__}: {line}",
+        retryable=retryable,
+        may_cost=not status and not _never_reached(error),
+        status=status,
+        retry_after=_retry_after(error),
+    )
+
+
+def _meaning(kind: type[BaseException]) -> tuple[Outcome, bool] | None:
+    for base in kind.__mro__:
+        if base.__name__ in OPENAI_ERRORS:
+            return OPENAI_ERRORS[base.__name__]
+    return ("failed", False)
+
+
+def _never_reached(error: BaseException) -> bool:
+    import httpx2  # what the client library runs on
+
+    return isinstance(error.__cause__, httpx2.ConnectError | httpx2.ConnectTimeout)
+
+
+def _retry_after(error: "openai.OpenAIError") -> float | None:
+    """Seconds, from either form that HTTP allows (RFC 9110, 10.2.3)."""
+    import openai
+
+    if not isinstance(error, openai.APIStatusError):
+        return None
+    said = error.response.headers.get("retry-after")
+    if said is None:
+        return None
+    try:
+        return max(0.0, float(said))
+    except ValueError:
+        pass
+    try:
+        return max(0.0, parsedate_to_datetime(said).timestamp() - time.time())
+    except ValueError:
+        return None

@@ -1,0 +1,53 @@
+"""Dagster runs within this process, one after the other: models stay warm from run to run."""
+
+import uuid
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
+
+from tagging_assets import run_tags
+from tagging_assets.commands.session import Session
+
+#: The console is for progress and results; the events are in the Dagster instance.
+_QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+
+#: Runs the job, over a partition if it has such, with further tags, all its assets or only some; gives the run's id.
+Execute = Callable[[str | None, Mapping[str, str], Collection[str] | None], str]
+
+
+@contextmanager
+def executing(session: Session, job: str, operation: str) -> Iterator[Execute]:
+    """Be ready to run a job; while this lasts, other processes know that its runs are alive.
+
+    Args:
+        session: open.
+        job: of the definitions.
+        operation: id of what the runs are part of (see ``resources.history``).
+
+    Raises:
+        TaggingError: something that concerns more than one image.
+        KeyboardInterrupt: somebody wants it to end.
+    """
+    import dagster as dg
+
+    from tagging_assets.assets.runs import bury_the_dead, lock_of_process
+    from tagging_assets.definitions import build_defs
+
+    definitions = build_defs(resource_overrides={"toolbox": session.toolbox}).resolve_job_def(job)
+    bury_the_dead(session.instance, session.database)
+    process = uuid.uuid4().hex
+
+    def execute(key: str | None, tags: Mapping[str, str], assets: Collection[str] | None) -> str:
+        result = definitions.execute_in_process(
+            instance=session.instance,
+            partition_key=key,
+            asset_selection=None if assets is None else [dg.AssetKey(asset) for asset in assets],
+            run_config=_QUIET,
+            tags={run_tags.OPERATION: operation, run_tags.PROCESS: process, **tags},
+        )
+        return result.run_id
+
+    with session.database.lock(lock_of_process(process)):
+        try:
+            yield execute
+        except dg.DagsterExecutionInterruptedError as error:
+            raise KeyboardInterrupt from error
