@@ -113,6 +113,11 @@ class ChatAccounts:
             self._books.ledger.record(call)
         return usage
 
+    def is_waiting(self, question: Question) -> bool:
+        """Whether a provider's batch has the question, or is to get it."""
+        waiting = self._books.waiting
+        return not self._options.free and waiting is not None and waiting.waits(question.hash)
+
     def put_off(self, question: Question) -> Answer:
         """Leave a question to the provider's next batch, if it is not in one already.
 
@@ -126,7 +131,8 @@ class ChatAccounts:
         if reason is not None:
             return Answer("failed", error=f"the provider's batches gave no answer: {reason}")
         if waiting.waits(question.hash) or self._put(question, waiting):
-            return Answer("waiting", error="the provider's batch answers within a day")
+            told = "the provider's batch answers within a day; `tagging provider-batches` shows it, and can cancel it"
+            return Answer("waiting", error=told)
         return over_budget(self._books.limits)
 
     def _put(self, question: Question, waiting: WaitingQuestions) -> bool:

@@ -168,7 +168,8 @@ class ChatEngine:
             known = self._known(question)
             if known is not None:
                 return known, None
-            if self._options.batch:
+            # What a batch was asked for is paid for, also where batches have been switched off since.
+            if self._options.batch or self._accounts.is_waiting(question):
                 put_off = self._accounts.put_off(question)
                 # Three batches have tried what one question is asked for at most; a person may ask for more.
                 return replace(self._unasked(question, put_off), retryable=put_off.outcome != "failed"), None

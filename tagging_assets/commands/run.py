@@ -23,6 +23,8 @@ from tagging_assets.domain.stages import ASKING, STAGES
 
 #: How long a run waits for files that are still being written.
 _PATIENCE_SECONDS = 60.0
+#: So many reasons of unanswered questions are told.
+_REASONS = 3
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,7 @@ class RunReport:
         ignored: files that are no photos by their name.
         unreadable: folders and files that could not be looked at, to the reason.
         operation: the name by which its changes are told and undone; ``""`` where nothing was run.
+        unanswered: why the chat model gave no answer, to the number of photos; their other tags stand.
     """
 
     images: dict[str, str]
@@ -50,6 +53,7 @@ class RunReport:
     ignored: list[str] = field(default_factory=list)
     unreadable: dict[str, str] = field(default_factory=dict)
     operation: str = ""
+    unanswered: Counter[str] = field(default_factory=Counter)
 
     @property
     def nothing_to_do(self) -> bool:
@@ -67,6 +71,7 @@ class RunReport:
             "ignored": self.ignored,
             "unreadable": self.unreadable,
             "operation": self.operation,
+            "unanswered": dict(self.unanswered),
             "seconds": round(self.seconds, 2),
         }
 
@@ -103,6 +108,7 @@ def run_paths(session: Session, paths: Sequence[Path]) -> RunReport:
         ignored=list(seen.ignored),
         unreadable=seen.unreadable,
         operation=operation,
+        unanswered=_unanswered(session, batches, images),
     )
 
 
@@ -129,6 +135,16 @@ def failures(session: Session, batches: Sequence[str], images: dict[str, str]) -
     return found
 
 
+def _unanswered(session: Session, batches: Sequence[str], images: dict[str, str]) -> Counter[str]:
+    store = session.toolbox.bench.store
+    return Counter(
+        str(record.error)
+        for batch in batches
+        for record in store.read("llm_tag_suggestions", batch).current
+        if record.image_id in images and not record.ok
+    )
+
+
 def fails_photo(stage: str, record: ImageRecord) -> bool:
     """Whether a failed record means that the photo could not be tagged."""
     return not record.ok and stage not in ASKING
@@ -143,6 +159,9 @@ def say(report: RunReport) -> None:
         stderr.print(f"{len(report.images)} photos in {report.seconds:.1f} s ({rate:.2f} photos/s).")
     for uri, error in sorted(report.failed.items()):
         stderr.print(f"[red]failed[/red] {escape(uri)}: {escape(error)}", highlight=False, soft_wrap=True)
+    for error, photos in report.unanswered.most_common(_REASONS):
+        told = f"[yellow]no answer of the chat model[/yellow] on {photos} photos, other tags stand: {escape(error)}"
+        stderr.print(told, highlight=False, soft_wrap=True)
     for place, reason in sorted(report.unreadable.items()):
         stderr.print(f"[yellow]cannot be looked at[/yellow] {place}: {reason}", highlight=False, soft_wrap=True)
     if report.ignored:

@@ -322,6 +322,10 @@ def test_a_question_for_a_batch_waits_and_is_sent_by_nobody_here(database: Datab
         assert again.outcome == "waiting"
         assert (it.stub.asked, it.calls) == ([], [])
         assert WaitingQuestions(database.engine).waits(first.request_hash)
+    # Batches are switched off meanwhile: what is under way is not paid for twice.
+    with desk(database, says(CAT), options=PAID) as it:
+        assert it.ask(images=(PICTURE,)).outcome == "waiting"
+        assert it.stub.asked == []
 
 
 def test_a_breaker_lets_one_through_when_it_has_rested() -> None:
