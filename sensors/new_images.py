@@ -35,8 +35,9 @@ def new_images(
     observe_changed(context.instance, source_versions)
     taken = intake.watch(previous=looks_from_cursor(context.cursor))
     cursor = cursor_from_looks(taken.looks)
-    # The newest batch is asked again: a tick that died after writing the manifest must lose nothing.
-    touched = sorted({*taken.change.touched_batches, *line.manifest.batches()[-1:]})
+    # The newest batch is asked again: a tick that died after writing the manifest must lose nothing. What a changed
+    # recipe makes stale is left to the sweep, which has a budget.
+    touched = sorted({*taken.change.touched_batches, *line.with_news(line.manifest.batches()[-1:])})
     now = datetime.now(UTC)
     under_way = batches_under_way(context.instance, database)
     stale = [batch for batch in line.stale_batches(touched, now=now) if batch not in under_way]

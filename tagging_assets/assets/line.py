@@ -45,6 +45,11 @@ class Line:
         found.update(batch for batch in batches or () if self._lost(batch))
         return sorted(found)
 
+    def with_news(self, batches: Sequence[str]) -> list[str]:
+        """Of these, batches with photos, or decisions about them, that no run has taken in; recipes do not count."""
+        sums, states = self.manifest.batch_sums(batches), self.states.of(batches)
+        return [one.batch for one in sums if not states[one.batch] or has_news(one, states[one.batch])]
+
     def versions(self, batches: Sequence[str]) -> dict[str, str]:
         """By batch, what changes with its photos, the decisions about them and the recipes."""
         return {one.batch: mark(one.revision, one.decisions, self.recipes) for one in self.manifest.batch_sums(batches)}

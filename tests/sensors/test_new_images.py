@@ -75,6 +75,10 @@ def test_what_is_worth_no_run(workshop: Workshop) -> None:
     (photos / "notes.doc").write_text("no photo")
     said, cursor = tick(workshop, cursor)
     assert isinstance(said, dg.SkipReason)
+    workshop.edit_prompt()  # the sweep's, which has a budget
+    assert not workshop.is_fresh()
+    said, cursor = tick(workshop, cursor)
+    assert isinstance(said, dg.SkipReason)
     photos.rename(photos.with_name("elsewhere"))  # out of sight is not deleted
     said, cursor = tick(workshop, cursor)
     assert isinstance(said, dg.SkipReason)
@@ -96,7 +100,6 @@ def test_each_change_is_worth_a_run_of_its_own(workshop: Workshop) -> None:
         lambda: (photos / "a.jpg").rename(photos / "c.jpg"),  # rows say where it is
         lambda: draw(photos / "c.jpg", 7),  # other pixels
         lambda: (photos / "c.jpg").unlink(),  # its tags are to be withdrawn
-        lambda: workshop.reopen(rules={"banned": ["boat"]}),
     ]
     for change in changes:
         change()
