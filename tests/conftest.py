@@ -1,6 +1,8 @@
 """What tests of several layers share: one real embedded Postgres, real weights and real photos, once a session."""
 
-from collections.abc import Iterator
+import signal
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +27,15 @@ def database(data_dir):
     opened = Database.open(data_dir, None)
     yield opened
     opened.close()
+
+
+@pytest.fixture
+def press_ctrl_c() -> Iterator[Callable[[float], None]]:
+    """Presses Ctrl-C so many seconds later, also where a shell has it ignored, as it does for background jobs."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    main = threading.main_thread().ident
+    yield lambda seconds: threading.Timer(seconds, signal.pthread_kill, (main, signal.SIGINT)).start()
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture

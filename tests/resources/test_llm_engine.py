@@ -1,8 +1,8 @@
 import base64
 import os
-import signal
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
@@ -275,9 +275,11 @@ def test_cancelling_ends_waits_at_once_and_sends_nothing_new(database: Database)
 
 
 @pytest.mark.skipif(os.name != "posix", reason="sends itself a signal")
-def test_ctrl_c_while_an_answer_is_awaited_ends_the_wait_and_leaves_the_reservation(database: Database) -> None:
+def test_ctrl_c_while_an_answer_is_awaited_ends_the_wait_and_leaves_the_reservation(
+    database: Database, press_ctrl_c: Callable[[float], None]
+) -> None:
     with desk(database, hangs(30), options=PAID, timeout_seconds=60) as it:
-        threading.Timer(0.5, signal.pthread_kill, (threading.main_thread().ident, signal.SIGINT)).start()
+        press_ctrl_c(0.5)
         began = time.monotonic()
         with pytest.raises(KeyboardInterrupt):
             it.ask()

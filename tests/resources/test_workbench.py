@@ -1,7 +1,6 @@
 """The workbench: computes once, resumes after a kill, stores atomically."""
 
 import os
-import signal
 import threading
 import time
 
@@ -82,7 +81,7 @@ def test_a_run_that_dies_keeps_what_it_had(store):
 
 
 @pytest.mark.skipif(os.name != "posix", reason="sends itself a signal")
-def test_ctrl_c_does_not_wait_for_what_threads_wait_for(store):
+def test_ctrl_c_does_not_wait_for_what_threads_wait_for(store, press_ctrl_c):
     answered = threading.Event()
 
     def waits(_):
@@ -90,7 +89,7 @@ def test_ctrl_c_does_not_wait_for_what_threads_wait_for(store):
         return []
 
     bench = Workbench(store, threads=2, interrupt=answered.set)
-    threading.Timer(0.3, signal.pthread_kill, (threading.main_thread().ident, signal.SIGINT)).start()
+    press_ctrl_c(0.3)
     began = time.monotonic()
     with pytest.raises(KeyboardInterrupt):
         bench.run("detections", "b1", "run1", RECIPE, {}, each(waits), ITEMS)
