@@ -2,6 +2,8 @@
 PYTHON ?= python3
 UV_VERSION := 0.13.8
 BIN := .venv/bin
+# Processes that share the tests, file by file; each has a Postgres of its own.
+WORKERS ?= 2
 # The certificates that the system trusts, as pip does.
 export UV_SYSTEM_CERTS := 1
 # uv where it can be had (seconds), pip otherwise (a minute or two, and it knows the mirror your pip is set up for).
@@ -45,7 +47,7 @@ check: .venv/dev ## Lint, types, import directions
 	$(BIN)/lint-imports
 
 test: .venv/dev check ## Everything CI runs
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 format: .venv/dev ## Format and mend what can be mended
 	$(BIN)/ruff format .
