@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import IO, TYPE_CHECKING, Any
 
-from resources.llm_failures import failed_exchange
+from resources.llm_failures import error_line, failed_exchange
 from resources.llm_server import Endpoint
 from resources.llm_transport import open_client
 from tagging_assets.domain.errors import LlmError, LlmUnavailable
@@ -98,7 +98,7 @@ class BatchClient:
         Raises:
             BatchRefused: the provider does not take it.
         """
-        with _translated():
+        with _translated(self._connect()):
             said = self._openai().files.create(
                 file=(name, file, "application/jsonl"), purpose="batch", extra_headers=self._headers
             )
@@ -115,7 +115,7 @@ class BatchClient:
             BatchRefused: the provider does not begin it.
             BatchUnclear: it may have.
         """
-        with _translated(unclear=True):
+        with _translated(self._connect(), unclear=True):
             batch = self._openai().batches.create(
                 input_file_id=file_id,
                 endpoint="/v1/chat/completions",
@@ -131,7 +131,7 @@ class BatchClient:
         Raises:
             BatchGone: there is no such batch.
         """
-        with _translated():
+        with _translated(self._connect()):
             return _remote(self._openai().batches.retrieve(batch_id, extra_headers=self._headers))
 
     def find(self, key: str, since: datetime) -> Remote | None:
@@ -144,7 +144,7 @@ class BatchClient:
         Raises:
             BatchGone: the provider has no list of batches.
         """
-        with _translated():
+        with _translated(self._connect()):
             for number, batch in enumerate(self._openai().batches.list(limit=_PAGE, extra_headers=self._headers)):
                 created = _moment(batch.created_at)
                 if number == _LOOK or (created is not None and created < since - _CLOCKS):
@@ -161,7 +161,7 @@ class BatchClient:
             BatchGone: there is no such batch.
             BatchRefused: it cannot be ended any more.
         """
-        with _translated():
+        with _translated(self._connect()):
             return _remote(self._openai().batches.cancel(batch_id, extra_headers=self._headers))
 
     def read(self, file_id: str) -> bytes:
@@ -170,7 +170,7 @@ class BatchClient:
         Raises:
             BatchGone: there is no such file (any more).
         """
-        with _translated():
+        with _translated(self._connect()):
             return self._openai().files.content(file_id, extra_headers=self._headers).content
 
     def close(self) -> None:
@@ -196,30 +196,30 @@ class BatchClient:
 
 
 @contextmanager
-def _translated(*, unclear: bool = False) -> Iterator[None]:
-    """The client library's errors as ours; where ``unclear``, those that leave open whether anything was begun."""
+def _translated(endpoint: Endpoint, *, unclear: bool = False) -> Iterator[None]:
+    """The client library's errors as ours; where ``unclear``, those that leave open whether anything was begun.
+
+    None of them is raised "from" the library's: its text may hold the key, and Dagster would keep it.
+    """
     import openai
 
     try:
         yield
     except openai.NotFoundError as error:
-        raise BatchGone(f"the provider knows no such thing: {_line(error)}") from error
+        raise BatchGone(f"the provider knows no such thing: {error_line(error, endpoint)}") from None
     except openai.OpenAIError as error:
-        exchange = failed_exchange(error)
+        exchange = failed_exchange(error, endpoint=endpoint)
         if exchange.status == 429:
-            raise LlmUnavailable(f"the provider has enough to do: {_line(error)}") from error
+            raise LlmUnavailable(f"the provider has enough to do: {exchange.error}") from None
         if not exchange.retryable and exchange.status:
-            raise BatchRefused(f"the provider refuses: {_line(error)}") from error
+            raise BatchRefused(f"the provider refuses: {exchange.error}") from None
         kind = BatchUnclear if unclear else LlmUnavailable
-        raise kind(f"the provider does not answer: {_line(error)}") from error
+        raise kind(f"the provider does not answer: {exchange.error}") from None
     except (ValueError, AttributeError, TypeError) as error:
         # Servers that only look like OpenAI's send what the client library stumbles over.
         kind = BatchUnclear if unclear else LlmUnavailable
-        raise kind(f"the provider's reply is not of the batch API: {_line(error)}") from error
-
-
-def _line(error: BaseException) -> str:
-    return " ".join(str(error).split())[:200] or type(error).__name__
+        said = error_line(error, endpoint) or type(error).__name__
+        raise kind(f"the provider's reply is not of the batch API: {said}") from None
 
 
 def _remote(batch: "openai.types.Batch") -> Remote:

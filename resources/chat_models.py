@@ -25,7 +25,7 @@ from resources.llm_server import ChatServer, Endpoint, ServerOptions
 from resources.llm_transport import ChatTransport, remote_endpoint
 from resources.question_locks import QuestionLocks
 from resources.waiting_questions import WaitingQuestions
-from resources.weights import WeightsStore
+from resources.weights import Catalogue, Entry, WeightsStore
 from tagging_assets.domain.chat_settings import EMBEDDED, Chat, ChatModelEntry, Sampling
 from tagging_assets.domain.errors import SettingsError
 from tagging_assets.domain.prices import Size, most
@@ -184,9 +184,7 @@ class ChatModels:
         )
         if entry.provider != EMBEDDED:
             return options
-        known = self._weights.catalogue.entry(entry.model)
-        if "chat" not in known.tasks:
-            raise SettingsError(f"llm.model {name!r}: is no chat model; `tagging models list` shows which are")
+        known = chat_entry(self._weights.catalogue, entry.model)
         return replace(
             options,
             revision=self._weights.catalogue.revision(entry.model),
@@ -206,3 +204,18 @@ class ChatModels:
                 options = ServerOptions(alias=entry.model, slots=self._llm.concurrency)
                 self._servers[entry.model] = ChatServer(path, options, log_dir=self._settings.data_dir / "logs")
             return self._servers[entry.model].endpoint
+
+
+def chat_entry(catalogue: Catalogue, name: str) -> Entry:
+    """The entry of a chat model that runs here.
+
+    Raises:
+        SettingsError: the name stands for no chat model.
+    """
+    there_are = [entry.name for entry in catalogue.entries.values() if "chat" in entry.tasks]
+    if name not in there_are:
+        raise SettingsError(
+            f"llm.model {name!r}: is no chat model that runs here ({', '.join(there_are)}), and no name under "
+            "llm.models; a provider's is written PROVIDER/MODEL"
+        )
+    return catalogue.entry(name)

@@ -10,6 +10,7 @@ import yaml
 from tagging_assets.domain.errors import SettingsError
 from tagging_assets.domain.experiment_spec import Spec, parse_spec
 from tagging_assets.domain.references import Reference, parse_reference
+from tagging_assets.domain.yaml_faults import yaml_message
 
 _ENDINGS = (".yaml", ".yml")
 
@@ -52,7 +53,7 @@ def load_spec(path: Path) -> Spec:
     try:
         said = yaml.safe_load(_text(path))
     except yaml.YAMLError as error:
-        raise SettingsError(f"{path}: is not YAML: {str(error).splitlines()[0]}") from error
+        raise SettingsError(f"{path}: is not YAML: {yaml_message(error)}") from error
     spec = parse_spec(said, str(path), name=path.stem)
     if spec.reference is None:
         return spec

@@ -20,7 +20,7 @@ from resources.workbench import Reporter, Silent
 from tagging_assets.domain.asking import Asker
 from tagging_assets.domain.chat import Usage
 from tagging_assets.domain.chat_settings import Chat
-from tagging_assets.domain.experiments import Configuration, Experiment
+from tagging_assets.domain.experiments import UNASKED, Configuration, Experiment
 from tagging_assets.domain.freshness import Item, items_from
 from tagging_assets.domain.hashing import content_hash
 from tagging_assets.domain.identity import ImageRef
@@ -32,9 +32,6 @@ from tagging_assets.domain.stages import ASKING, STAGES
 NEEDS = {name: need for name, need in STAGES["llm_tag_suggestions"].needs.items() if name not in ASKING}
 
 _ANCHOR = STAGES["llm_tag_suggestions"].anchor
-
-#: ``cost_source`` of answers for which no question was put.
-UNASKED = "nothing asked"
 
 #: No answers, and none the next time: the model spoke.
 _FINAL = frozenset({"refused", "truncated", "invalid"})

@@ -221,6 +221,19 @@ class Ledger:
             mean = connection.execute(query).scalar_one()
         return None if mean is None else float(mean)
 
+    def unpriced(self, since: datetime) -> int:
+        """How many answers from a moment (aware) on have a cost that nobody knows, nor reserved anything for."""
+        table = llm_call.c
+        query = sa.select(sa.func.count()).where(
+            table.asked_at >= since,
+            table.outcome.in_(_SPOKEN),
+            table.cost_usd.is_(None),
+            table.reserved_usd.is_(None),
+        )
+        with _translated(), self._engine.connect() as connection:
+            count: int = connection.execute(query).scalar_one()
+        return count
+
     def outcomes(self) -> dict[str, int]:
         """How many calls had which outcome."""
         query = sa.select(llm_call.c.outcome, sa.func.count()).group_by(llm_call.c.outcome)

@@ -10,7 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
+from resources.llm_server import Endpoint
 from tagging_assets.domain.chat import Outcome
 from tagging_assets.domain.errors import LlmRejected
 
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
     import openai
 
 _EXCERPT = 200
+#: Shorter keys are no secrets but words such as "none", which servers on this machine are content with.
+_SHORTEST_SECRET = 8
 
 #: Every exception class of ``openai`` and what it means: an outcome with whether asking again may help, or
 #: ``None`` where the provider says no for good. Looked up along the class's bases; a test holds that none is left
@@ -54,6 +58,8 @@ _STATUS_OUTCOMES: Mapping[int, tuple[Outcome, bool] | None] = {
     408: ("timed_out", True),
     425: ("failed", True),
 }
+#: What to look at where the provider says no for good.
+_ADVICE = {401: "check the key", 402: "check the credit", 403: "check what the key may do"}
 _NO_CREDIT = frozenset({"insufficient_quota", "billing_hard_limit_reached", "account_deactivated"})
 
 
@@ -96,8 +102,13 @@ class Exchange:
     logprobs: bool = False
 
 
-def failed_exchange(error: "openai.OpenAIError", seconds: float = 0.0) -> Exchange:
+def failed_exchange(error: "openai.OpenAIError", seconds: float = 0.0, endpoint: Endpoint | None = None) -> Exchange:
     """What an exception of the client library means.
+
+    Args:
+        error: as it was raised.
+        seconds: from asking to failing.
+        endpoint: who was asked. Its key is kept out of all messages: some servers repeat what they were sent.
 
     Raises:
         LlmRejected: the provider says no for good.
@@ -107,22 +118,40 @@ def failed_exchange(error: "openai.OpenAIError", seconds: float = 0.0) -> Exchan
     status = error.status_code if isinstance(error, openai.APIStatusError) else 0
     code = error.code if isinstance(error, openai.APIError) else None
     meaning = _STATUS_OUTCOMES.get(status, _meaning(type(error)))
-    line = " ".join(str(error).split())[:_EXCERPT]
+    line = error_line(error, endpoint)
     if meaning is None or code in _NO_CREDIT:
-        raise LlmRejected(
-            f"the chat provider says no: {line}; check the key, the model's name and the credit"
-        ) from error
+        advice = _ADVICE[402] if code in _NO_CREDIT else _ADVICE.get(status, "check base_url and the model's name")
+        # Not "from error": Dagster would keep its text too, and the key that may be in it.
+        raise LlmRejected(f"the chat provider says no: {line}; {advice}{_at(endpoint)}") from None
     outcome, retryable = meaning
+    unreached = _never_reached(error)
+    if unreached:
+        line = f"nobody answers{_at(endpoint)} ({without_key(str(error.__cause__), endpoint)}); is the server running?"
     return Exchange(
         None,
         seconds,
         outcome,
-        f"{type(error).__name__}: {line}",
+        line if unreached else f"{type(error).__name__}: {line}",
         retryable=retryable,
-        may_cost=not status and not _never_reached(error),
+        may_cost=not status and not unreached,
         status=status,
         retry_after=_retry_after(error),
     )
+
+
+def error_line(error: BaseException, endpoint: Endpoint | None = None) -> str:
+    """An exception in one line of at most 200 letters, without the key of who was asked."""
+    return without_key(" ".join(str(error).split()), endpoint)[:_EXCERPT]
+
+
+def without_key(text: str, endpoint: Endpoint | None) -> str:
+    """Text with the key blotted out."""
+    key = endpoint.api_key if endpoint is not None else ""
+    return text.replace(key, "[key]") if len(key) >= _SHORTEST_SECRET else text
+
+
+def _at(endpoint: Endpoint | None) -> str:
+    return "" if endpoint is None else f" at {urlsplit(endpoint.base_url).netloc}"
 
 
 def _meaning(kind: type[BaseException]) -> tuple[Outcome, bool] | None:

@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
 from resources.cancelling import Cancellation
-from resources.llm_failures import Exchange, failed_exchange
+from resources.llm_failures import Exchange, error_line, failed_exchange
 from resources.llm_server import Endpoint
 from tagging_assets.domain.errors import SettingsError
 
@@ -78,7 +78,8 @@ class ChatTransport:
         """
         client, endpoint = self._connected()
         keyed = {**body, "extra_headers": _no_key()} if not endpoint.api_key else body
-        return _Call(client, keyed, min(self._timeout_seconds, timeout_seconds)).answer(self._cancellation)
+        seconds = min(self._timeout_seconds, timeout_seconds)
+        return _Call(client, endpoint, keyed, seconds).answer(self._cancellation)
 
     def close(self) -> None:
         """Close connections; a later request opens new ones."""
@@ -107,8 +108,9 @@ class _Call:
     here the asker leaves when time is up, and the thread ends with the next byte or the library's own time-out.
     """
 
-    def __init__(self, client: "openai.OpenAI", body: Mapping[str, Any], seconds: float) -> None:
+    def __init__(self, client: "openai.OpenAI", endpoint: Endpoint, body: Mapping[str, Any], seconds: float) -> None:
         self._client = client
+        self._endpoint = endpoint
         self._body = body
         self._seconds = seconds
         self._started = time.monotonic()
@@ -154,7 +156,7 @@ class _Call:
         try:
             said = json.loads(self._text())
         except openai.OpenAIError as error:
-            return failed_exchange(error, self._spent)
+            return failed_exchange(error, self._spent, self._endpoint)
         except httpx2.TimeoutException:
             return Exchange(None, self._spent, "timed_out", "the reply broke off in the middle", retryable=True)
         except httpx2.HTTPError as error:
@@ -162,7 +164,7 @@ class _Call:
             return Exchange(None, self._spent, "failed", line, retryable=True)
         except (ValueError, RecursionError) as error:
             return Exchange(None, self._spent, "invalid", f"the reply is not JSON: {error}", retryable=True)
-        return _answered(said, self._spent)
+        return _answered(said, self._spent, self._endpoint)
 
     def _text(self) -> bytes:
         import openai
@@ -195,8 +197,13 @@ def remote_endpoint(base_url: str, api_key_env: str, privacy: Literal["local", "
             this machine may go without.
     """
     parts = urllib.parse.urlsplit(base_url)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.password:
-        raise SettingsError(f"base_url {base_url!r}: write http(s)://HOST[:PORT]/v1, and no password in it")
+    if _hides_secrets(parts):
+        raise SettingsError(
+            f"base_url of {parts.hostname}: write http(s)://HOST[:PORT]/v1, and no password or key in it; api_key_env "
+            "names the variable that holds the key"
+        )
+    if parts.scheme not in ("http", "https") or not parts.hostname or not _has_sound_port(parts):
+        raise SettingsError(f"base_url {base_url!r}: write http(s)://HOST[:PORT]/v1")
     loopback = is_loopback(base_url)
     if privacy == "local" and not loopback:
         raise SettingsError(
@@ -210,6 +217,18 @@ def remote_endpoint(base_url: str, api_key_env: str, privacy: Literal["local", "
         return Endpoint(base_url, key, f"chat server {parts.netloc}")
 
     return connect
+
+
+def _hides_secrets(parts: urllib.parse.SplitResult) -> bool:
+    """Whether there is anything where passwords and keys are written; the client library has no use for it."""
+    return bool(parts.username or parts.password or parts.query or parts.fragment)
+
+
+def _has_sound_port(parts: urllib.parse.SplitResult) -> bool:
+    try:
+        return parts.port != 0
+    except ValueError:
+        return False
 
 
 def is_loopback(url: str) -> bool:
@@ -254,13 +273,14 @@ def _no_key() -> dict[str, Any]:
     return {"Authorization": openai.Omit()}
 
 
-def _answered(said: object, seconds: float) -> Exchange:
+def _answered(said: object, seconds: float, endpoint: Endpoint) -> Exchange:
     """Servers that only look like OpenAI's leave fields out, so nothing is taken for granted."""
     choices = said.get("choices") if isinstance(said, dict) else None
     choice = choices[0] if isinstance(choices, list) and choices else None
     message = choice.get("message") if isinstance(choice, dict) else None
     if not isinstance(said, dict) or not isinstance(choice, dict) or not isinstance(message, dict):
-        return Exchange(None, seconds, "invalid", "the reply is no chat completion", retryable=True)
+        line = f"the reply is no chat completion{_complaint(said, endpoint)}"
+        return Exchange(None, seconds, "invalid", line, retryable=True)
     logprobs = choice.get("logprobs")
     return Exchange(
         text=_string(message.get("content")),
@@ -270,6 +290,13 @@ def _answered(said: object, seconds: float) -> Exchange:
         logprobs=isinstance(logprobs, dict) and bool(logprobs.get("content")),
         **usage_of(said),
     )
+
+
+def _complaint(said: object, endpoint: Endpoint) -> str:
+    """What went wrong in the server's words: OpenRouter says so with status 200 once it has begun to answer."""
+    error = said.get("error") if isinstance(said, dict) else None
+    message = error.get("message") if isinstance(error, dict) else error
+    return f": {error_line(ValueError(message), endpoint)}" if isinstance(message, str) and message else ""
 
 
 def usage_of(said: Mapping[str, Any]) -> dict[str, Any]:

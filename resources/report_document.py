@@ -278,6 +278,8 @@ def _photo(photo: Photo, jpeg: bytes | None, width: float) -> Any:
     about.append(_text(f"Batch {photo.batch} · {count(len(photo.pool), 'tag')} to choose from", 7.5, textColor=_SOFT))
     if photo.reference is not None:
         about.append(_text(f"Reference: {', '.join(photo.reference) or 'none'}"[:_LONGEST_ANSWER], 8))
+    if not photo.given:
+        about.append(_text("Nobody was asked about it.", 8, textColor=_SOFT))
     picture = "" if jpeg is None else _thumbnail(jpeg)
     rows = [[picture, about], *([_name(one, several=one.contestant in several), _answer(one)] for one in photo.given)]
     kept = [("NOSPLIT", (0, 0), (-1, min(1, len(rows) - 1)))]

@@ -12,7 +12,7 @@ from resources.report_cells import Formula, Head, Sheet, Styles, Value
 from tagging_assets.domain.scoreboard import Given, Scoreboard
 from tagging_assets.domain.scoreboard_rows import Reply, Rows, ScoreRow, Subject, Voter
 from tagging_assets.domain.scoreboard_words import SIGNS
-from tagging_assets.domain.standings import NOT_ASKED, SPOKEN
+from tagging_assets.domain.standings import SPOKEN, seconds_of
 
 #: Digits that shares are compared with thresholds to, as ``scoring`` does.
 _DIGITS = 9
@@ -203,7 +203,7 @@ def _reply(sheets: Sheets, reply: Reply) -> None:
             len(given.tags),
             Formula(f"={total}", given.points) if given.answered else None,
             _cost(given),
-            None if given.outcome in NOT_ASKED else given.seconds,
+            seconds_of(given),
             1 / reply.answered if given.answered else 0.0,
             1 / reply.asked,
             reply.voter[0] + 1,

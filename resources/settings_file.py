@@ -13,6 +13,7 @@ from typing import Any
 
 from resources.files import write_atomically
 from tagging_assets.domain.errors import SettingsError
+from tagging_assets.domain.yaml_faults import yaml_message
 
 #: A setting by its keys from the top, such as ``("llm", "sampling", "temperature")``.
 Place = tuple[str, ...]
@@ -138,7 +139,7 @@ def _load(path: Path, text: str) -> tuple[Any, Any]:
     try:
         document = yaml.load(text)
     except YAMLError as error:
-        raise SettingsError(f"{path}: is not YAML: {str(error).splitlines()[0]}") from error
+        raise SettingsError(f"{path}: is not YAML: {yaml_message(error)}") from error
     if document is None:
         document = CommentedMap()
     if not isinstance(document, CommentedMap):

@@ -5,6 +5,7 @@ belong here: which of its tags are put before a model (``domain/narrowing.py``).
 """
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 from tagging_assets.domain.errors import PolicyError, SettingsError
@@ -13,6 +14,8 @@ from tagging_assets.domain.rules import normalise_tag
 
 _COMMENT = re.compile(r"(?:^|\s)#.*$")
 _LONGEST = 80
+#: So many further lines that must go are named.
+_NAMED = 50
 
 
 def load_vocabulary(path: Path) -> tuple[str, ...]:
@@ -29,6 +32,7 @@ def load_vocabulary(path: Path) -> tuple[str, ...]:
     except UnicodeDecodeError as error:
         raise SettingsError(f"{path}: is not UTF-8 text; save it as UTF-8") from error
     tags: dict[str, None] = {}
+    never: dict[int, str] = {}
     for number, line in enumerate(text.splitlines(), start=1):
         tag = normalise_tag(_COMMENT.sub("", line))
         if not tag:
@@ -37,8 +41,21 @@ def load_vocabulary(path: Path) -> tuple[str, ...]:
             raise SettingsError(f"{path}: line {number}: {len(tag)} letters are no tag; write one tag a line")
         category = refused(tag)
         if category is not None:
-            raise PolicyError(f'{path}: line {number}: "{tag}" is {category}, which is never tagged; remove it')
+            never[number] = f'"{tag}" is {category}'
         tags[tag] = None
+    if never:
+        raise PolicyError(f"{path}: {_said_of(never)}")
     if not tags:
         raise SettingsError(f"{path}: holds no tag; write one a line")
     return tuple(tags)
+
+
+def _said_of(never: Mapping[int, str]) -> str:
+    """Which lines to remove, all at once: long lists hold many."""
+    first, *others = never
+    told = f"line {first}: {never[first]}, which is never tagged; remove it"
+    if not others:
+        return told
+    named = ", ".join(str(number) for number in others[:_NAMED])
+    more = f" and {len(others) - _NAMED} more" if len(others) > _NAMED else ""
+    return f"{told}, and for the like line{'s' if len(others) > 1 else ''} {named}{more}"

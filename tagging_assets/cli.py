@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 
 from tagging_assets.cli_experiment import experiment_app
 from tagging_assets.cli_models import models_app, provider_batches
@@ -333,7 +334,7 @@ def main() -> None:
     try:
         app()
     except TaggingError as error:
-        stderr.print(f"[red]{error.kind}[/red]: {error}", highlight=False, soft_wrap=True)
+        stderr.print(f"[red]{error.kind}[/red]: {escape(str(error))}", highlight=False, soft_wrap=True)
         raise SystemExit(2) from error
     except KeyboardInterrupt as error:
         stderr.print("Interrupted; the same command goes on where this one stopped.")

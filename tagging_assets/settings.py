@@ -11,9 +11,10 @@ from typing import Any, Literal
 import pydantic
 import yaml
 
-from tagging_assets.domain.chat_settings import Chat
+from tagging_assets.domain.chat_settings import ADVICE, Chat
 from tagging_assets.domain.errors import SettingsError
 from tagging_assets.domain.rules import Rules, validation_message
+from tagging_assets.domain.yaml_faults import yaml_message
 
 #: The settings of the project itself, used where nothing else is named.
 DEFAULT_SETTINGS = Path(__file__).resolve().parents[1] / "tagging.yaml"
@@ -98,7 +99,8 @@ def load_settings(path: Path | None = None) -> Settings:
     try:
         return Settings.model_validate(_merged(chosen, seen=()))
     except pydantic.ValidationError as error:
-        raise SettingsError(f"{chosen}: {validation_message(error)}") from error
+        line = validation_message(error, advice={"llm": ADVICE})
+        raise SettingsError(f"{chosen}: {line}") from error
 
 
 def _merged(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
@@ -110,7 +112,7 @@ def _merged(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
     except OSError as error:
         raise SettingsError(f"{path}: cannot be read ({error.strerror}); name one with --settings") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{path}: is not YAML: {str(error).splitlines()[0]}") from error
+        raise SettingsError(f"{path}: is not YAML: {yaml_message(error)}") from error
     if not isinstance(said, dict):
         raise SettingsError(f"{path}: must be a mapping such as `data_dir: .tagging`")
     _anchor(said, path.parent)

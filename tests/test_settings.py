@@ -52,6 +52,25 @@ def test_mappings_merge_and_everything_else_is_replaced(tmp_path: Path) -> None:
     assert settings.rules.banned == ("dog",)
 
 
+@pytest.mark.parametrize(
+    ("llm", "complaint"),
+    [
+        ("{base_url: http://127.0.0.1:1/v1}", "llm.base_url: no such setting; name the server under llm.providers"),
+        ("{temperature: 1}", "llm.temperature: no such setting; write it under llm.sampling"),
+        ("{sampling: {max_tokens: 9}}", "llm.sampling.max_tokens: no such setting; write llm.sampling.max_output"),
+        ("{providers: {far: {base_url: x, api_key: sk-1}}}", "llm.providers.far.api_key: .*api_key_env names the"),
+        ("{providers: {far: {base_url: x, api_key_env: sk-1}}}", "llm.providers.far: api_key_env: write the name"),
+        ("{stratgy: quick}", "llm.stratgy: no such setting; remove it"),
+    ],
+)
+def test_what_the_chat_section_does_not_know_is_told_without_its_value(
+    tmp_path: Path, llm: str, complaint: str
+) -> None:
+    with pytest.raises(SettingsError, match=complaint) as caught:
+        load_settings(write(tmp_path / "tagging.yaml", f"llm: {llm}\n"))
+    assert "sk-1" not in str(caught.value)
+
+
 def test_paths_count_from_the_file_that_says_them(tmp_path: Path) -> None:
     write(tmp_path / "base/base.yaml", "data_dir: here\nprompts_dir: words\nsources: [{path: photos}]\n")
     settings = load_settings(

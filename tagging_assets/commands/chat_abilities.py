@@ -127,11 +127,11 @@ def show(chats: Chats) -> None:
         return
     print_table(
         "chat models of the settings",
-        ["model", "at", "state", *_ABILITIES, "seconds"],
+        ["model", "at", "state", *(ability.removeprefix("json_") for ability in _ABILITIES), "s"],
         [
             (
                 name,
-                f"{one['provider']}/{one['provider_model']}",
+                "-" if name == (place := f"{one['provider']}/{one['provider_model']}") else place,
                 state(one),
                 *(_word(one["probed"].get(ability)) for ability in _ABILITIES),
                 one["probed"].get("seconds") or "-",
@@ -147,4 +147,4 @@ def show(chats: Chats) -> None:
 
 
 def _word(able: bool | None) -> str:
-    return "unknown" if able is None else "yes" if able else "no"
+    return "?" if able is None else "yes" if able else "no"

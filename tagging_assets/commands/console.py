@@ -57,6 +57,10 @@ def counted(what: str, total: int) -> Iterator[Callable[[int], None]]:
     yield show
 
 
+#: What a stage works through where that is not photos.
+_PIECES = {"benchmark_answers": "question"}
+
+
 class ProgressBars:
     """A progress bar per stage on a terminal, a line per stage elsewhere."""
 
@@ -69,7 +73,8 @@ class ProgressBars:
         if total == 0:
             return
         if not stderr.is_terminal:
-            stderr.print(f"{stage} {partition}: {total} photos")
+            what = _PIECES.get(stage, "photo")
+            stderr.print(f"{stage} {partition}: {total} {what}{'' if total == 1 else 's'}")
             return
         self._bars = Progress(
             TextColumn("{task.description:<22}"),

@@ -93,15 +93,18 @@ def _prompt(settings: Settings) -> str:
 
 
 def _sees(entry: ChatModelEntry) -> bool:
+    from resources.chat_models import chat_entry
     from resources.weights import WeightsStore
 
     if entry.provider != EMBEDDED:
         return entry.vision is not False
-    return bool(WeightsStore().catalogue.entry(entry.model).capabilities.get("vision", False))
+    return bool(chat_entry(WeightsStore().catalogue, entry.model).capabilities.get("vision", False))
 
 
 def _chat_model(settings: Settings) -> str:
+    from resources.chat_models import chat_entry
     from resources.llm_transport import remote_endpoint
+    from resources.weights import WeightsStore
 
     llm = settings.llm
     if not llm.enabled:
@@ -111,6 +114,7 @@ def _chat_model(settings: Settings) -> str:
         provider = llm.providers[entry.provider]
         remote_endpoint(provider.base_url, provider.api_key_env, settings.privacy)()
         return f"{entry.model} at {entry.provider} ({provider.base_url}), {_price(settings, entry)}"
+    chat_entry(WeightsStore().catalogue, entry.model)
     if importlib.util.find_spec("xllamacpp") is None:
         raise ModelError(
             "xllamacpp is not here: install the local-llm extra, or set llm.model to a provider's, "

@@ -10,7 +10,7 @@ from typing import Any
 from rich.markup import escape
 
 from resources.experiments import Paid
-from resources.interviews import NEEDS, UNASKED
+from resources.interviews import NEEDS
 from tagging_assets.commands.batches import run_batches
 from tagging_assets.commands.console import stderr
 from tagging_assets.commands.experiment_planning import Planned, Typed, plan
@@ -21,10 +21,12 @@ from tagging_assets.commands.session import Session
 from tagging_assets.domain.chat import ANSWERED
 from tagging_assets.domain.chat_settings import EMBEDDED
 from tagging_assets.domain.errors import LlmError, ModelError, SettingsError, TaggingError
-from tagging_assets.domain.experiments import Experiment, names_of
+from tagging_assets.domain.experiments import UNASKED, Experiment, names_of
 from tagging_assets.domain.retrying import Retrying
 from tagging_assets.domain.scoreboard import Scoreboard
+from tagging_assets.domain.scoreboard_words import count
 from tagging_assets.domain.stages import STAGES
+from tagging_assets.domain.standings import NOT_ASKED
 from tagging_assets.domain.standings_text import money
 
 __all__ = ["Done", "Typed", "run", "say"]
@@ -41,6 +43,7 @@ class Done:
         asked: answers that were asked for now.
         known: answers that were known before.
         unasked: answers for which there was no question to put: nothing spoke for any tag.
+        held_back: questions that were not put yet: over budget, or waiting for a provider's batch.
         missing: photos that could not be asked about: gone, or no photos that can be read.
         failed: contestants that could not be asked, to the reason.
         silent: contestants without a single answer.
@@ -53,6 +56,7 @@ class Done:
     asked: int
     known: int
     unasked: int
+    held_back: int
     missing: int
     failed: Mapping[str, str]
     silent: tuple[str, ...]
@@ -70,6 +74,7 @@ class Done:
             "answers_asked": self.asked,
             "answers_known": self.known,
             "answers_without_question": self.unasked,
+            "answers_held_back": self.held_back,
             "failed": dict(self.failed),
             "silent": list(self.silent),
             "reports": [str(path) for path in self.reports],
@@ -104,17 +109,20 @@ def run(session: Session, name: str, paths: Sequence[Path], typed: Typed, *, who
     if failed and not rows:
         raise next(iter(failed.values()))
     _execute(session, "score_benchmark", "experiment", [experiment.name], operation)
-    answered = Counter(row["configuration"] for row in rows if row["outcome"] in ANSWERED)
+    put = [row for row in rows if row["cost_source"] != UNASKED]
+    answered = Counter(row["configuration"] for row in put if row["outcome"] in ANSWERED)
     # Where a contestant could not be asked, what it said in an earlier run stands.
     asked = sum(row["asked"] for row in rows if row["configuration"] not in failed)
-    unasked = sum(row["cost_source"] == UNASKED for row in rows)
+    unasked = len(rows) - len(put)
+    held_back = sum(row["outcome"] in NOT_ASKED for row in put)
     return Done(
         planned=planned,
         board=tools.scoreboards.read(experiment.name),
         paid=tools.experiments.paid({experiment.purpose_of_calls}, began),
         asked=asked,
-        known=len(rows) - asked - unasked,
+        known=len(rows) - asked - unasked - held_back,
         unasked=unasked,
+        held_back=held_back,
         missing=len(set(experiment.image_ids) - {row["image_id"] for row in rows}),
         failed={label: f"{error.kind}: {error}" for label, error in failed.items()},
         silent=tuple(one.label for one in experiment.configurations if not answered[one.label]),
@@ -187,15 +195,16 @@ def say(done: Done) -> None:
     for label in done.silent:
         stderr.print(f"[yellow]no answer at all[/yellow] from {label}", highlight=False, soft_wrap=True)
     if done.missing:
-        stderr.print(f"{done.missing} photos are gone or cannot be read, and were left out.", highlight=False)
+        stderr.print(f"Left out, as gone or not readable: {count(done.missing, 'photo')}.", highlight=False)
     if done.planned.unknown:
         names = ", ".join(done.planned.unknown[:5]) + (" …" if len(done.planned.unknown) > 5 else "")
-        told = f"{len(done.planned.unknown)} names of the reference mean none of the photos: {names}"
+        told = f"Names of the reference that mean none of the photos, or several: {names}"
         stderr.print(escape(told), highlight=False, soft_wrap=True)
     unknown = f" and that of {done.paid.unknown} unknown" if done.paid.unknown else ""
     unasked = f", {done.unasked} without a question as nothing spoke for any tag" if done.unasked else ""
+    held_back = f", {done.held_back} not asked yet" if done.held_back else ""
     stderr.print(
-        f"Answers: {done.asked} asked now, {done.known} known before{unasked}. "
+        f"Answers: {done.asked} asked now, {done.known} known before{unasked}{held_back}. "
         f"Calls {done.paid.calls}, cost {money(float(done.paid.cost_usd))}{unknown}.",
         highlight=False,
         soft_wrap=True,

@@ -7,7 +7,11 @@ from typing import Any
 
 from resources.experiment_files import load_reference, load_spec
 from resources.photo_folder import canonical
+from resources.prompt_store import PromptStore
+from tagging_assets.commands.judge import judge_prompt
 from tagging_assets.commands.session import Session
+from tagging_assets.domain.asking_way import choose_way
+from tagging_assets.domain.chat_settings import EMBEDDED
 from tagging_assets.domain.errors import SettingsError
 from tagging_assets.domain.experiment_spec import Spec, expand, parse_spec
 from tagging_assets.domain.experiments import Experiment, choose_photos
@@ -71,6 +75,7 @@ def plan(session: Session, name: str, paths: Sequence[Path], typed: Typed) -> Pl
         raise SettingsError(
             f"no experiment {name!r}; say --prompt or --model for a new one, or name a file: {there_are}"
         )
+    _check(session, made)
     chosen = choose_photos(
         made.image_ids,
         _photos(session, paths),
@@ -134,6 +139,28 @@ def _typed(earlier: Experiment, typed: Typed) -> Experiment:
         budget_usd=earlier.budget_usd if typed.budget_usd is None else typed.budget_usd,
         options=_original(earlier.options) if typed.original_scoring else earlier.options,
     )
+
+
+def _check(session: Session, made: Experiment) -> None:
+    """Refuse names that mean nothing before anybody is asked and paid."""
+    find = PromptStore(session.settings.prompts_dir / "llm").get
+    models = [(f"contestant {one.label}", one.model) for one in made.configurations]
+    try:
+        for one in made.configurations:
+            choose_way(one.on(session.settings.llm), find)
+        if made.judge is not None:
+            judge_prompt(session, made.judge.prompt)
+            models.append(("judge", made.judge.model))
+    except SettingsError as error:
+        raise SettingsError(f"experiment {made.name}: {error}") from error
+    for who, model in models:
+        entry = session.settings.llm.find(model)
+        local = entry.provider == EMBEDDED and session.toolbox.weights.catalogue.entries.get(entry.model)
+        if local is None or (local and "chat" not in local.tasks):
+            raise SettingsError(
+                f"experiment {made.name}: {who}: no chat model {model!r}; write PROVIDER/MODEL, a name under "
+                "`llm.models`, or one that runs here (`tagging models list`)"
+            )
 
 
 def _original(options: Options) -> Options:

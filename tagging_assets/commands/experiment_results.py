@@ -11,6 +11,7 @@ from rich.markup import escape
 from tagging_assets.commands.console import print_table, stderr
 from tagging_assets.commands.session import Session
 from tagging_assets.domain.scoreboard import Scoreboard
+from tagging_assets.domain.scoreboard_words import count
 from tagging_assets.domain.standings_text import COLUMNS, money, standings_rows
 
 
@@ -80,7 +81,7 @@ def show_board(board: Scoreboard) -> None:
     """Tell a person."""
     rows = [[escape(cell) for cell in row] for row in standings_rows(board)]
     said = [place for place, _ in enumerate(COLUMNS) if any(row[place] for row in rows)]
-    title = f"{board.experiment}: {len(board.photos)} photos, scored {board.made_at:%Y-%m-%d %H:%M} UTC"
+    title = f"{board.experiment}: {count(len(board.photos), 'photo')}, scored {board.made_at:%Y-%m-%d %H:%M} UTC"
     print_table(title, [COLUMNS[place] for place in said], [[row[place] for place in said] for row in rows])
     for note in board.notes:
         stderr.print(f"- {escape(note)}", highlight=False, soft_wrap=True)

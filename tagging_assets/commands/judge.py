@@ -93,7 +93,7 @@ def judge(
             f"experiment {name} names no judge; say --model, or write `judge: {{model: …}}` into its file"
         )
     by = Judge(chosen, prompt or (named.prompt if named else "judge"))
-    asked = _prompt(session, by.prompt)
+    asked = judge_prompt(session, by.prompt)
     voter = by.model if by.prompt == "judge" else f"{by.model} ({by.prompt})"
     shown = shown_answers(tools.interviews.answers(experiment))
     pairs = next_pairs(name, shown, tools.votes.of(name), voter, limit=limit, shared=True)
@@ -109,7 +109,12 @@ def judge(
     return Judged(voter, len(pairs), votes, dict(silent), paid, board.judge)
 
 
-def _prompt(session: Session, name: str) -> Prompt:
+def judge_prompt(session: Session, name: str) -> Prompt:
+    """The prompt of that name.
+
+    Raises:
+        SettingsError: there is none, or it is of another mode.
+    """
     found = PromptStore(session.settings.prompts_dir / "llm").get(name)
     if found.mode != "judge":
         raise SettingsError(f"prompt {name} is of mode {found.mode}; name one of mode judge")

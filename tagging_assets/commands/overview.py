@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from resources.chat_budget import ChatBudget, Limit
 from resources.photo_folder import canonical
 from resources.states import StageSum
 from tagging_assets.assets.line import StaleSum, summed
@@ -22,6 +23,7 @@ def status(session: Session) -> dict[str, Any]:
     stale_batches = line.stale_batches(now=now)
     stale = {one.stage: one for one in summed(line.stale(stale_batches, now=now))}
     tags = tools.publisher.counts()
+    midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
     return {
         "data_dir": str(session.settings.data_dir),
         "database": "embedded" if session.database.embedded else "TAGGING_DATABASE_URL",
@@ -33,6 +35,10 @@ def status(session: Session) -> dict[str, Any]:
         "needs_review": tags.get("needs_review", 0),
         "stages": {stage: _stage_status(held.get(stage), stale.get(stage)) for stage in STAGES},
         "llm_calls": tools.ledger.outcomes(),
+        # With what is reserved, as the budget counts.
+        "llm_usd_today": float(ChatBudget(session.database.engine).spent(Limit.daily(0))),
+        "llm_unpriced_today": tools.ledger.unpriced(midnight),
+        "llm_budget_usd": session.settings.llm.budget_usd,
     }
 
 
@@ -60,7 +66,13 @@ def show_status(told: Mapping[str, Any]) -> None:
     )
     if told["llm_calls"]:
         calls = ", ".join(f"{count} {outcome}" for outcome, count in sorted(told["llm_calls"].items()))
-        print_table("chat model", ["calls"], [(calls,)])
+        print_table("chat model", ["calls", "today (UTC)"], [(calls, _money(told))])
+
+
+def _money(told: Mapping[str, Any]) -> str:
+    budget, unpriced = told["llm_budget_usd"], told["llm_unpriced_today"]
+    spent = f"${told['llm_usd_today']:.4f}" + ("" if budget is None else f" of ${budget:g}")
+    return f"{spent}; {unpriced} at a price that nobody knows" if unpriced else spent
 
 
 def _because(why: Mapping[str, int]) -> str:

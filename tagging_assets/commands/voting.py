@@ -202,13 +202,13 @@ def import_sheet(session: Session, name: str, path: Path, who: str) -> Imported:
 def show_imported(done: Imported) -> None:
     """Tell a person what came of a sheet."""
     stderr.print(
-        f"{done.marks} of {_count(done.lines, 'mark')} are new, and written down for {done.marker}; "
+        f"{_count(done.marks, 'mark')} of {done.lines} new, and written down for {done.marker}; "
         f"`tagging experiment report {done.experiment}` counts them.",
         highlight=False,
         soft_wrap=True,
     )
     if done.unnamed:
-        stderr.print(f"{done.unnamed} are about tags that no contestant named; look for slips of the pen.")
+        stderr.print(f"About tags that no contestant named: {done.unnamed}; look for slips of the pen.")
 
 
 def named(who: str) -> str:

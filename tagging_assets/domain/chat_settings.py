@@ -7,6 +7,8 @@ on this machine. Keys come from the environment only.
 What does not belong here: endpoints, prices and requests (``resources``).
 """
 
+import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,6 +18,24 @@ from tagging_assets.domain.errors import SettingsError
 
 #: Provider of models that run on this machine, in a process of this project's own.
 EMBEDDED = "embedded"
+
+_UNDER_SAMPLING = "write it under llm.sampling"
+
+#: By the last word of its name, what to do about a setting that people look for in this section and that is not there.
+ADVICE: Mapping[str, str] = {
+    "base_url": "name the server under llm.providers, and write llm.model: PROVIDER/MODEL",
+    "api_key_env": "say it with the server, under llm.providers",
+    "api_key": "keys come from the environment: api_key_env names the variable",
+    "key": "keys come from the environment: api_key_env names the variable",
+    "temperature": _UNDER_SAMPLING,
+    "top_p": _UNDER_SAMPLING,
+    "seed": _UNDER_SAMPLING,
+    "max_output_tokens": _UNDER_SAMPLING,
+    "max_tokens": "write llm.sampling.max_output_tokens",
+    "structured": _UNDER_SAMPLING,
+}
+
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 #: How tagger and chat model work together; see ``domain/asking.py``.
 Strategy = Literal["quick", "standard", "detailed"]
@@ -43,6 +63,15 @@ class Provider(_Section):
     concurrency: int = pydantic.Field(default=4, ge=1, le=256)
     requests_per_minute: int | None = pydantic.Field(default=None, ge=1)
     batch_api: bool = False
+
+    # Not of the field alone: pydantic would name its value, which may be a key.
+    @pydantic.model_validator(mode="after")
+    def _names_a_variable(self) -> "Provider":
+        if self.api_key_env and not _VARIABLE.fullmatch(self.api_key_env):
+            raise ValueError(
+                "api_key_env: write the name of the environment variable that holds the key, not the key itself"
+            )
+        return self
 
 
 class ChatModelEntry(_Section):

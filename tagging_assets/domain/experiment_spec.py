@@ -19,7 +19,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 import pydantic
 
@@ -38,6 +38,7 @@ MOST_CONTESTANTS = 64
 _SETTINGS = ("allowed_tags", "caption_prompt", "image_side", "max_tags", "merge_prompt", "only_evidenced")
 _PARAMETERS = (*Sampling.model_fields, *_SETTINGS)
 _AXES = ("model", "prompt", "strategy")
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 _UNSAFE = re.compile(r"[^A-Za-z0-9._]+")
 
 
@@ -76,11 +77,18 @@ class Scoring(_Part):
     leave_one_out: bool = _DEFAULT.leave_one_out
     middle_points: float = _DEFAULT.middle_points
 
+    @pydantic.model_validator(mode="after")
+    def _apart(self) -> Self:
+        if self.minority_below > self.gold_above:
+            above, below = self.gold_above, self.minority_below
+            raise ValueError(f"minority_below {below:g} is above gold_above {above:g}; make it smaller")
+        return self
+
 
 class Spec(_Part):
     """A whole file."""
 
-    name: str = pydantic.Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")
+    name: str
     purpose: str = ""
     images: Photos = Photos()
     repeats: int = pydantic.Field(default=1, ge=1, le=50)
@@ -94,6 +102,13 @@ class Spec(_Part):
     judge: JudgeSpec | None = None
     budget_usd: float | None = pydantic.Field(default=None, ge=0)
     scoring: Scoring = Scoring()
+
+    @pydantic.field_validator("name")
+    @classmethod
+    def _plain(cls, name: str) -> str:
+        if not _NAME.fullmatch(name):
+            raise ValueError("write at most 64 lower-case letters, digits, - and _, a letter or digit first")
+        return name
 
     @property
     def options(self) -> Options:

@@ -16,6 +16,9 @@ from tagging_assets.domain.hashing import content_hash
 from tagging_assets.domain.rules import validation_message
 from tagging_assets.domain.scoreboard import Options
 
+#: ``cost_source`` of answers for which no question was put, as nothing spoke for any tag.
+UNASKED = "nothing asked"
+
 #: Between the names of experiment and contestant in a partition key.
 _SEPARATOR = ":"
 

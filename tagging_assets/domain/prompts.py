@@ -43,6 +43,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from tagging_assets.domain.errors import SettingsError
 from tagging_assets.domain.hashing import content_hash
+from tagging_assets.domain.yaml_faults import yaml_message
 
 #: What is known of every photo: the caption its author wrote, the keywords that people gave it (a list, without what
 #: policy refuses), its file's and its folder's name, its header. No prompt that comes with the project uses keywords,
@@ -122,6 +123,14 @@ class _Head(pydantic.BaseModel):
     mode: str
     variables: list[str]
     hints: dict[str, float | int | str | bool] = {}
+
+    @pydantic.field_validator("hints")
+    @classmethod
+    def _counts_tokens(cls, hints: dict[str, float | int | str | bool]) -> dict[str, float | int | str | bool]:
+        limit = hints.get("max_output_tokens", 1)
+        if type(limit) is not int or limit < 1:
+            raise ValueError("max_output_tokens must be a whole number above 0")
+        return hints
 
 
 def quoted(text: object) -> str:
@@ -214,6 +223,8 @@ def render(prompt: Prompt, values: Mapping[str, object]) -> tuple[Message, ...]:
 def _fill(prompt_id: str, source: str, values: Mapping[str, object]) -> str:
     try:
         return _JINJA.from_string(source).render(values)
+    except RecursionError as error:
+        raise SettingsError(f"prompt {prompt_id}: cannot be filled in: a macro calls itself for ever") from error
     except (jinja2.TemplateError, TypeError, ValueError, ArithmeticError, LookupError) as error:
         raise SettingsError(f"prompt {prompt_id}: cannot be filled in: {error}") from error
 
@@ -222,13 +233,16 @@ def _head(text: str, where: str) -> _Head:
     try:
         said: Any = yaml.safe_load(text)
     except yaml.YAMLError as error:
-        raise SettingsError(f"{where}: front matter is not YAML: {str(error).splitlines()[0]}") from error
+        raise SettingsError(f"{where}: front matter is not YAML: {yaml_message(error)}") from error
     try:
         return _Head.model_validate(said)
     except pydantic.ValidationError as error:
         first = error.errors()[0]
         name = ".".join(str(part) for part in first["loc"]) or "it"
-        raise SettingsError(f"{where}: front matter: {name}: {first['msg']}") from error
+        told = first["msg"].removeprefix("Value error, ")
+        if first["type"] == "extra_forbidden":
+            told = f"no such entry; there are {', '.join(_Head.model_fields)}"
+        raise SettingsError(f"{where}: front matter: {name}: {told}") from error
 
 
 def _sections(body: str, where: str) -> dict[str, str]:

@@ -49,15 +49,16 @@ def match_reference(reference: Reference, photos: Mapping[str, str]) -> tuple[di
         pure = PurePosixPath(path)
         for kind, name in (("id", image_id), ("path", path), ("name", pure.name), ("stem", pure.stem)):
             places[kind].setdefault(name, set()).add(image_id)
-    found: dict[str, tuple[str, ...]] = {}
+    found: dict[str, dict[str, None]] = {}
     unknown = []
     for name, tags in reference.items():
         meant = next((ids for one in places.values() if len(ids := one.get(name, set())) == 1), None)
         if meant is None:
             unknown.append(name)
         else:
-            found[next(iter(meant))] = tags
-    return found, unknown
+            # A photo may be meant by several names.
+            found.setdefault(next(iter(meant)), {}).update(dict.fromkeys(tags))
+    return {image_id: tuple(tags) for image_id, tags in found.items()}, unknown
 
 
 def _of_json(text: str, where: str) -> list[tuple[str, str]]:

@@ -77,6 +77,8 @@ _PLAIN_WORDS = (
 )
 
 
+_NO_ADVICE: Mapping[str, Mapping[str, str]] = {}
+
 #: A contradiction between settings names the one to mend itself, at the start.
 _CONTRADICTED = ("aliases: ", "forced: ", "features: ", "exclusive.")
 
@@ -260,23 +262,25 @@ def parse_rules(data: Mapping[str, Any], where: str = "rules") -> Rules:
         raise SettingsError(validation_message(error, where)) from error
 
 
-def validation_message(error: ValidationError, where: str = "") -> str:
+def validation_message(
+    error: ValidationError, where: str = "", advice: Mapping[str, Mapping[str, str]] = _NO_ADVICE
+) -> str:
     """What is wrong with settings that hold rules, in one line: each setting by its full name, in YAML's words.
 
     Args:
         error: of ``Rules``, or of settings around it.
         where: name of the section that was checked; ``""`` for the whole file.
+        advice: by section and last word of a setting's name, what to do where there is no such setting.
     """
-    return "; ".join(_readable(detail, where) for detail in error.errors())
+    return "; ".join(_readable(detail, where, advice) for detail in error.errors())
 
 
-def _readable(detail: ErrorDetails, where: str) -> str:
+def _readable(detail: ErrorDetails, where: str, advice: Mapping[str, Mapping[str, str]]) -> str:
     path = [where, *(str(part) for part in detail["loc"] if part != "[key]")]
     field = ".".join(part for part in path if part) or "the file"
     if detail["type"] == "extra_forbidden":
-        known = [*Rules.model_fields, *SourceOverride.model_fields, *FeatureRule.model_fields]
-        near = difflib.get_close_matches(str(detail["loc"][-1]), known, n=1)
-        return f"{field}: no such setting" + (f"; did you mean {near[0]}?" if near else "; remove it")
+        section, last = field.partition(".")[0], str(detail["loc"][-1])
+        return f"{field}: no such setting; {advice.get(section, {}).get(last) or _near(section, last)}"
     message = detail["msg"].removeprefix("Value error, ")
     if message.startswith(_CONTRADICTED):
         return f"{field}.{message}"
@@ -284,6 +288,14 @@ def _readable(detail: ErrorDetails, where: str) -> str:
         message = message.replace(jargon, plain)
     told = "" if isinstance(detail["input"], dict | list | tuple) else f" (it is {detail['input']!r})"
     return f"{field}: {message[0].lower()}{message[1:]}{told}"
+
+
+def _near(section: str, name: str) -> str:
+    if section != "rules":
+        return "remove it"
+    known = [*Rules.model_fields, *SourceOverride.model_fields, *FeatureRule.model_fields]
+    near = difflib.get_close_matches(name, known, n=1)
+    return f"did you mean {near[0]}?" if near else "remove it"
 
 
 def _alias_problem(aliases: Mapping[str, str], banned: Iterable[str]) -> str:

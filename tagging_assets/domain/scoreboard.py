@@ -63,7 +63,7 @@ class Given:
         tags: what it named, best first, then what it named outside the pool.
         missing: gold tags it did not name; empty where it gave no answer.
         cost_usd: ``None`` where nobody knows.
-        seconds: from asking to answer.
+        seconds: from asking to answer; 0 where nothing was asked.
     """
 
     contestant: str

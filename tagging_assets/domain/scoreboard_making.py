@@ -12,7 +12,7 @@ from typing import Any
 from tagging_assets.domain.agreement import judge_report, mark_agreement
 from tagging_assets.domain.answer_metrics import pareto_front
 from tagging_assets.domain.bradley_terry import rate
-from tagging_assets.domain.experiments import Configuration
+from tagging_assets.domain.experiments import UNASKED, Configuration
 from tagging_assets.domain.relevance import relevance
 from tagging_assets.domain.scoreboard import Batch, Given, JudgeReport, Options, Photo, Scoreboard, Standing
 from tagging_assets.domain.scoreboard_notes import Uncounted, notes
@@ -44,7 +44,8 @@ def make_scoreboard(
         purpose: one line.
         made_at: aware UTC.
         contestants: who takes part; answers of others are left alone.
-        answers: rows of ``benchmark_answers``.
+        answers: rows of ``benchmark_answers``; photos that nobody was asked about tell nobody apart, and are not
+            scored.
         photos: in the order of the experiment; answers about others are left alone.
         marks: on relevance, people's decisions among them, in the order in which they were given.
         votes: of people and judges, in the order in which they were given; those on other answers than these, and
@@ -53,6 +54,8 @@ def make_scoreboard(
     """
     options = options or Options()
     rows = _by_photo(answers, {one.label for one in contestants}, photos)
+    wordless = [image_id for image_id, about in rows.items() if about and not any(map(_was_put, about))]
+    rows |= {image_id: [] for image_id in wordless}
     here = [mark for mark in marks if mark.image_id in rows]
     said = relevance(here)
     scored = {image_id: score_photo(about, said.get(image_id, {}), options) for image_id, about in rows.items()}
@@ -79,7 +82,8 @@ def make_scoreboard(
         judge=judges[0] if judges else None,
         pareto=pareto_front({one.contestant: (_score(one), _per_question(one)) for one in standings}),
     )
-    return replace(board, notes=notes(board, Uncounted(ratings.groups, tuple(judges[1:]), len(votes) - len(counted))))
+    uncounted = Uncounted(ratings.groups, tuple(judges[1:]), len(votes) - len(counted), len(wordless))
+    return replace(board, notes=notes(board, uncounted))
 
 
 def score_rows(board: Scoreboard) -> list[dict[str, Any]]:
@@ -111,6 +115,11 @@ def _by_photo(
     for about in rows.values():
         about.sort(key=lambda row: (row["configuration"], row["repeat"]))
     return rows
+
+
+def _was_put(row: Mapping[str, Any]) -> bool:
+    """Whether a question was put at all: where nothing speaks for any tag, none is."""
+    return bool(row["cost_source"] != UNASKED)
 
 
 def _by_contestant(given: Sequence[Given]) -> dict[str, list[Given]]:

@@ -17,6 +17,10 @@ from tagging_assets.domain.standings import points_matrix
 #: Below this many photos the bootstrap knows too few of them for its intervals to be believed: they are too narrow.
 FEW_PHOTOS = 20
 
+#: Below this many photos nothing is beyond doubt: of two equals one is better on each of five photos in 2 × 0.5⁵ = 6 %
+#: of all cases (sign test). The bootstrap would not see that: who leads on two photos leads in every draw of them.
+LEAST_PHOTOS = 6
+
 _NAMED = 4
 
 
@@ -28,11 +32,13 @@ class Uncounted:
         groups: contestants that comparisons connect.
         judges: further judges than the one on the board.
         votes: votes that do not count, for they were replaced, or were about other answers.
+        wordless: photos for which nothing spoke for any tag, so that nobody was asked.
     """
 
     groups: tuple[frozenset[str], ...] = ()
     judges: tuple[JudgeReport, ...] = ()
     votes: int = 0
+    wordless: int = 0
 
 
 def notes(board: Scoreboard, uncounted: Uncounted) -> tuple[str, ...]:
@@ -40,6 +46,7 @@ def notes(board: Scoreboard, uncounted: Uncounted) -> tuple[str, ...]:
     found = [
         *_who_leads(board),
         *_few_photos(board),
+        *_wordless(uncounted.wordless),
         *_unanswered(board.standings),
         *_consensus(board),
         *_unmarked(board.photos),
@@ -54,7 +61,8 @@ def not_worse(board: Scoreboard) -> tuple[str, ...]:
     """Contestants that the first is not better than beyond doubt.
 
     Both are compared on the photos that both answered, and in every draw of photos on the same ones; there is doubt
-    where the 95 % interval of the mean difference reaches 0. Each is compared with the first by itself.
+    where the 95 % interval of the mean difference reaches 0, and where these photos are fewer than
+    :data:`LEAST_PHOTOS`. Each is compared with the first by itself.
     """
     if not board.standings or board.standings[0].score is None:
         return ()
@@ -65,13 +73,19 @@ def not_worse(board: Scoreboard) -> tuple[str, ...]:
         for photo in board.photos
     }
     points = points_matrix(labels, image_ids, answered)
-    means = drawn_means(points[0] - points[1:], photo_draws(image_ids))
-    doubtful = []
-    for place, label in enumerate(labels[1:]):
-        shared = not np.all(np.isnan(means[:, place]))
-        if not shared or interval(means[:, place])[0] <= 0.0:
-            doubtful.append(label)
-    return tuple(doubtful)
+    differences = points[0] - points[1:]
+    shared = np.count_nonzero(~np.isnan(differences), axis=1)
+    means = drawn_means(differences, photo_draws(image_ids))
+    return tuple(
+        label
+        for place, label in enumerate(labels[1:])
+        if shared[place] < LEAST_PHOTOS or interval(means[:, place])[0] <= 0.0
+    )
+
+
+def answered_photos(board: Scoreboard) -> int:
+    """Photos that somebody answered about."""
+    return sum(any(one.answered for one in photo.given) for photo in board.photos)
 
 
 def _who_leads(board: Scoreboard) -> list[str]:
@@ -79,13 +93,14 @@ def _who_leads(board: Scoreboard) -> list[str]:
     if len(scored) < 2:
         return []
     first, doubtful = scored[0].contestant, not_worse(board)
-    if len(board.photos) < 2:
-        return [f"{first} has most points, but one photo says nothing about others."]
+    if (photos := answered_photos(board)) < LEAST_PHOTOS:
+        which = "one photo says nothing about others" if photos == 1 else f"{photos} photos are too few to tell by"
+        return [f"{first} has most points, but {which}."]
     if not doubtful:
         return [f"{first} has more points than every other, beyond doubt (95 % intervals of the differences)."]
     return [
         f"{first} has most points, but it is not better beyond doubt than {_listed(doubtful)}: "
-        "the 95 % interval of the difference reaches 0."
+        f"the 95 % interval of the difference reaches 0, or they share fewer than {LEAST_PHOTOS} photos."
     ]
 
 
@@ -99,6 +114,13 @@ def _few_photos(board: Scoreboard) -> list[str]:
     ]
 
 
+def _wordless(photos: int) -> list[str]:
+    if not photos:
+        return []
+    them = "it is" if photos == 1 else "they are"
+    return [f"Nothing spoke for any tag of {_counted(photos, 'photo')}: nobody was asked, and {them} not scored."]
+
+
 def _unanswered(standings: Iterable[Standing]) -> list[str]:
     found = []
     for one in standings:
@@ -110,9 +132,10 @@ def _unanswered(standings: Iterable[Standing]) -> list[str]:
                 for outcome, count in one.outcomes.items()
                 if outcome not in ("ok", "empty")
             )
+            left = "it has no score" if one.score is None else "these have no points, and it is judged on the others"
             found.append(
                 f"{one.contestant} gave no answer to {one.unanswered} of {_counted(one.asked, 'question')} "
-                f"({reasons}): these have no points, and it is judged on the others."
+                f"({reasons}): {left}."
             )
     return found
 

@@ -46,11 +46,12 @@ def _card(photo: Photo, jpeg: bytes | None, *, is_open: bool) -> str:
     strip = "".join(_strip(name, made, best) for name, made in scores)
     several = asked_again(photo)
     rows = "".join(_row(one, several=one.contestant in several) for one in photo.given)
+    answers = f'<dl class="answers">{rows}</dl>' if rows else '<p class="soft">Nobody was asked about it.</p>'
     return (
         f"<details{' open' if is_open else ''}><summary>{_picture(photo, jpeg)}"
         f'<span class="about"><span class="title">{escaped(photo.title)}</span>'
         f'<span class="strip">{strip}</span></span></summary>'
-        f'{_reference(photo)}<dl class="answers">{rows}</dl></details>'
+        f"{_reference(photo)}{answers}</details>"
     )
 
 

@@ -10,7 +10,7 @@ from types import MappingProxyType
 
 from tagging_assets.domain.chat import ANSWERED
 from tagging_assets.domain.scoreboard import Agreement, Estimate, Options, Photo, Rule, Scoreboard, Standing
-from tagging_assets.domain.scoreboard_notes import not_worse
+from tagging_assets.domain.scoreboard_notes import LEAST_PHOTOS, answered_photos, not_worse
 from tagging_assets.domain.scoring import points_of
 
 #: A rule to a sign that tells it without colour, in the order in which legends show them.
@@ -106,8 +106,9 @@ def headline(board: Scoreboard) -> Headline:
     claim = f"{first.contestant} leads with {shown} {measure}"
     if not rest:
         return Headline(first.contestant, claim, "It is the only contestant, so nothing is compared.")
-    if len(board.photos) == 1:
-        return Headline(first.contestant, claim, "One photo cannot show who is better; ask about more.")
+    if (photos := answered_photos(board)) < LEAST_PHOTOS:
+        few = "One photo" if photos == 1 else f"{photos} photos"
+        return Headline(first.contestant, claim, f"{few} cannot show who is better; ask about more.")
     near = not_worse(board) if first.score is not None else _overlapping(rest, led)
     return Headline(first.contestant, claim, _certainty(near, len(rest)))
 
@@ -140,11 +141,12 @@ def judge_lines(board: Scoreboard) -> list[str]:
     judge = board.judge
     if judge is None:
         return []
-    sides = "" if judge.left_share is None else f" {share(judge.left_share)} of them for the left side (50 % is fair)."
+    left = "" if judge.left_share is None else f"{share(judge.left_share)} of those that decide"
+    sides = f", {left} for the left side (50 % is fair)" if left else ""
     counted = "counts" if judge.trusted else "does not count"
     return [
         f"{judge.judge} {counted} as a judge: {judge.why}",
-        f"It compared {count(judge.votes, 'pair')}.{sides}",
+        f"It gave {count(judge.votes, 'vote')}{sides}.",
         f"With people: {agreement_line(judge.agreement)}",
     ]
 

@@ -190,8 +190,13 @@ def _cost(given: Sequence[Given]) -> float | None:
     return cost_of([one.cost_usd for one in given if one.outcome in SPOKEN or one.cost_usd is not None])
 
 
+def seconds_of(given: Given) -> float | None:
+    """From asking to answer; ``None`` where no question was put."""
+    return None if given.outcome in NOT_ASKED else given.seconds or None
+
+
 def _latency(given: Sequence[Given]) -> float:
-    seconds = [one.seconds for one in given if one.outcome not in NOT_ASKED]
+    seconds = [seconds for one in given if (seconds := seconds_of(one)) is not None]
     return 1000.0 * fmean(seconds) if seconds else 0.0
 
 

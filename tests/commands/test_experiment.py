@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from resources.database import Database
+from resources.toolbox import Toolbox
 from tagging_assets.commands import experiment as running
 from tagging_assets.commands import experiment_results as results
 from tagging_assets.commands.experiment import Done, Typed
@@ -174,6 +175,52 @@ def test_without_a_file_an_experiment_is_what_was_typed(arena: Arena, first: Don
     assert arena.run(name="typed").planned.experiment == done.planned.experiment
     with pytest.raises(SettingsError, match="no experiment 'new'; say --prompt or --model"):
         arena.run(name="new")
+
+
+@pytest.mark.parametrize(
+    ("said", "complaint"),
+    [
+        # the second of two: nobody is asked and paid before it is found
+        ("prompts: [select, nothing]", "experiment wrong: no prompt 'nothing' in "),
+        ("prompts: [select, judge]", "experiment wrong: llm.prompt: prompt judge is of mode judge"),
+        ("models: [stub/m, nothing]", "experiment wrong: contestant nothing: no chat model 'nothing'; write PROVIDER"),
+        # it runs here, and cannot chat
+        ("models: [stub/m, person-yolov8s]", "contestant person-yolov8s: no chat model 'person-yolov8s'"),
+        ("judge: {model: nobody}", "experiment wrong: judge: no chat model 'nobody'"),
+        (
+            "judge: {model: stub/m, prompt: select}",
+            "experiment wrong: prompt select is of mode select; name one",
+        ),
+        ("prompts: [select", r"wrong.yaml: is not YAML: line \d: expected"),
+    ],
+)
+def test_slips_are_found_before_anybody_is_asked(arena: Arena, first: Done, said: str, complaint: str) -> None:
+    path = arena.session.toolbox.experiment_files.folder / "wrong.yaml"
+    path.write_text(said + "\n")
+    before = len(arena.stub.asked)
+    with pytest.raises(SettingsError, match=complaint):
+        arena.run(name=str(path))
+    path.unlink()
+    assert len(arena.stub.asked) == before
+    assert arena.session.toolbox.experiments.find("wrong") is None
+
+
+def test_what_the_budget_holds_back_is_not_called_known(arena: Arena, first: Done) -> None:
+    prices = {"input_cost_per_token": 1.0, "output_cost_per_token": 1.0}
+    dear = {"provider": "stub", "model": "dear", "prices": prices}
+    llm = arena.session.settings.llm
+    settings = arena.session.settings.model_copy(
+        update={"llm": type(llm).model_validate({**llm.model_dump(), "models": {"dear": dear}})}
+    )
+    tools = Toolbox(settings, arena.session.database)
+    fakes = arena.workshop.fakes
+    tools.__dict__.update({name: fakes[name] for name in ("detector", "landmarker", "encoder", "tagger")})
+    tools.__dict__["zero_shot_scorer"] = fakes["scorer"]
+    session = replace(arena.session, settings=settings, toolbox=tools)
+    session.__dict__["instance"] = arena.session.instance
+    done = running.run(session, "dear", (), Typed(models=("dear",), limit=2, budget_usd=0.5), who="anna")
+    tools.close()
+    assert (done.asked, done.known, done.held_back, done.silent) == (0, 0, 2, ("select",))
 
 
 def test_who_says_no_for_good_keeps_nobody_else(arena: Arena, first: Done) -> None:

@@ -191,5 +191,7 @@ def test_status_counts_photos_and_stages(tagged: Tagged) -> None:
     assert [told["stages"][stage]["failed"] for stage in STAGES] == [1, 1, *[0] * (len(STAGES) - 2)]
     assert {one["to_compute"] for one in told["stages"].values()} == {0}
     assert told["llm_calls"]["ok"] > 0
+    # What runs here costs nothing.
+    assert (told["llm_usd_today"], told["llm_unpriced_today"], told["llm_budget_usd"]) == (0.0, 0, None)
     shown = tagged.project.call("status")
     assert "8 photos in 1 batches" in _plain(shown.out)

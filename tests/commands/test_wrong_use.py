@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tagging_assets.cli import main
 from tagging_assets.commands.session import open_database
 from tagging_assets.domain.errors import SettingsError
 from tagging_assets.settings import Settings
@@ -34,6 +35,16 @@ def test_names_of_what_is_not_there(project: Project, arguments: tuple[str, ...]
     assert done.code == 2
     assert done.out == ""
     assert done.error.startswith(says)
+
+
+def test_brackets_of_a_message_are_no_markup(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", ["tagging", "prompts", "list", "--settings", "[mine]/nowhere.yaml"])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 2
+    assert "[mine]/nowhere.yaml: cannot be read" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

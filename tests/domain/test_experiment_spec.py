@@ -75,7 +75,8 @@ def test_what_is_not_said_is_as_in_the_settings_but_for_sampling() -> None:
     ("said", "complaint"),
     [
         ([], "x.yaml: must be a mapping"),
-        ({"name": "Über"}, "x.yaml: name: "),
+        ({"name": "Über"}, "x.yaml: name: write at most 64 lower-case letters"),
+        ({"scoring": {"gold_above": 0.2}}, "scoring: minority_below 0.3 is above gold_above 0.2; make it smaller"),
         ({"promts": ["a"]}, "x.yaml: promts: no such setting"),
         ({"repeats": 0}, "repeats: "),
         ({"parameters": {"heat": [1]}}, "heat: no such parameter; there are: temperature, "),

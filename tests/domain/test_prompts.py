@@ -92,6 +92,9 @@ def test_an_unknown_variable_is_told_with_those_that_are_there(mode: str, variab
         (made("## user\n{{ caption }}").replace("id: pick", "id: Pick Me"), "front matter: id"),
         (made("## user\n{{ caption }}").replace("id: pick", "id: [pick"), "not YAML"),
         ("---\n- a\n---\n## user\nx", "front matter: it"),  # a list is no front matter
+        (made("## user\n{{ caption }}").replace("mode:", "hint: {}\nmode:"), "hint: no such entry; there are id"),
+        (made("## user\n{{ caption }}").replace("mode:", "hints: {max_output_tokens: x}\nmode:"), "a whole number"),
+        (made("## user\n{{ caption }}").replace("mode:", "hints: {max_output_tokens: 0}\nmode:"), "a whole number"),
     ],
 )
 def test_a_prompt_that_makes_no_sense_is_refused_with_one_line(text: str, complaint: str) -> None:
@@ -109,6 +112,7 @@ def test_a_prompt_that_makes_no_sense_is_refused_with_one_line(text: str, compla
         ("{{ caption.nothing }}", {"caption": "x"}, "no attribute 'nothing'"),  # of what was said
         ("{{ caption / 2 }}", {"caption": "x"}, "unsupported operand"),  # of the wrong type
         ("{{ caption.__class__ }}", {"caption": "x"}, "unsafe"),  # the sandbox holds
+        ("{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}{{ caption }}", {"caption": "x"}, "calls itself"),
     ],
 )
 def test_a_prompt_that_cannot_be_filled_in_is_a_settings_error(

@@ -43,6 +43,7 @@ def test_what_is_neither(text: str, complaint: str) -> None:
 def test_photos_are_meant_by_id_path_name_or_stem() -> None:
     photos = {"1": "/p/a.jpg", "2": "/p/b.jpg", "3": "/q/b.jpg", "4": "/q/c.d.png"}
     said = {"1": ("one",), "/p/b.jpg": ("two",), "b.jpg": ("which",), "c.d": ("four",), "z.jpg": ("none",)}
-    found, unknown = match_reference(said, photos)
-    assert found == {"1": ("one",), "2": ("two",), "4": ("four",)}
+    # a photo that is meant twice has the tags of both, each once
+    found, unknown = match_reference({**said, "a": ("uno", "one")}, photos)
+    assert found == {"1": ("one", "uno"), "2": ("two",), "4": ("four",)}
     assert unknown == ["b.jpg", "z.jpg"]

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tagging_assets.domain.chat_settings import Sampling
-from tagging_assets.domain.experiments import Configuration
+from tagging_assets.domain.experiments import UNASKED, Configuration
 from tagging_assets.domain.scoreboard import Scoreboard, Standing
 from tagging_assets.domain.scoreboard_making import PhotoFacts, make_scoreboard
 from tagging_assets.domain.standings import described
@@ -134,8 +134,7 @@ def test_votes_of_people_count_and_those_of_an_unknown_judge_do_not() -> None:
 @pytest.mark.parametrize(
     "note",
     [
-        "bravo has most points, but it is not better beyond doubt than alpha and charlie: "
-        "the 95 % interval of the difference reaches 0.",
+        "bravo has most points, but 3 photos are too few to tell by.",
         "3 photos: intervals over fewer than 20 are too narrow; ask about more photos before choosing.",
         "delta gave no answer to 1 of 3 questions (1 truncated): these have no points, and it is judged on the others.",
         "4 tags of photos are not gold and marked by nobody, or by as many for as against: 0 points until people say "
@@ -228,6 +227,50 @@ def test_what_was_never_asked_took_no_time() -> None:
     rows = [dict(row) for row in answers() if row["configuration"] == "alpha"]
     rows[0] |= {"outcome": "waiting", "cost_usd": None, "seconds": 0.0}
     assert standing("alpha", board_of(rows)).latency_ms == pytest.approx(2500.0)
+
+
+def unasked(row: dict[str, Any]) -> dict[str, Any]:
+    """A row as it is where nothing speaks for any tag."""
+    nothing = {"outcome": "empty", "tags": [], "outside": [], "cost_usd": 0.0, "cost_source": UNASKED, "seconds": 0.0}
+    return {**row, **nothing}
+
+
+def test_a_photo_that_nobody_was_asked_about_tells_nobody_apart() -> None:
+    rows = [unasked(row) if row["image_id"] == "p1" else row for row in answers()]
+    refused = {"outcome": "refused", "tags": [], "outside": []}
+    rows = [row | (refused if row["configuration"] == "delta" and row["seconds"] else {}) for row in rows]
+    board = board_of(rows)
+    alpha, delta = standing("alpha", board), standing("delta", board)
+    assert (alpha.asked, alpha.outcomes) == (2, {"ok": 2})
+    assert alpha.latency_ms == pytest.approx(2500.0)
+    assert (delta.score, delta.asked, delta.unanswered) == (None, 2, 2)
+    assert "Nothing spoke for any tag of 1 photo: nobody was asked, and it is not scored." in board.notes
+    assert "delta gave no answer to 2 of 2 questions (2 refused): it has no score." in board.notes
+    assert board.photos[0].given == ()
+
+
+def test_who_asks_nothing_where_others_do_answers_without_tags() -> None:
+    rows = [unasked(row) if row["image_id"] == "p1" and row["configuration"] == "alpha" else row for row in answers()]
+    alpha = standing("alpha", board_of(rows))
+    assert (alpha.asked, alpha.outcomes) == (3, {"empty": 1, "ok": 2})
+    assert alpha.latency_ms == pytest.approx(2500.0), "no question, no time"
+
+
+@pytest.mark.parametrize(
+    ("photos", "sure"),
+    [
+        # who leads on every photo leads in every draw of them; five are won by luck in 6 % of all cases
+        (5, False),
+        (6, True),
+    ],
+)
+def test_few_photos_leave_doubt(photos: int, *, sure: bool) -> None:
+    rows = everybody(photos, {"alpha": "dog", "bravo": "red"})
+    rows = [row | ({"outside": ["x"]} if row["configuration"] == "bravo" else {}) for row in rows]
+    board = board_of(rows, photos=photos, marks=())
+    assert ("beyond doubt" in board.notes[0]) is sure
+    if not sure:
+        assert board.notes[0] == "alpha has most points, but 5 photos are too few to tell by."
 
 
 def everybody(photos: int, tags: dict[str, str]) -> list[dict[str, Any]]:

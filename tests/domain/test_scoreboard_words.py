@@ -52,7 +52,9 @@ def test_the_headline_says_who_leads_and_how_surely() -> None:
     board = worked_example()
     said = headline(board)
     assert said.winner == board.standings[0].contestant
-    assert "may be as good" in said.certainty
+    assert said.certainty == "3 photos cannot show who is better; ask about more."
+    often = tuple(replace(photo, image_id=f"{photo.image_id}-{n}") for n in range(2) for photo in board.photos)
+    assert "may be as good" in headline(replace(board, photos=often)).certainty
     assert "only contestant" in headline(replace(board, standings=board.standings[:1])).certainty
     assert "One photo" in headline(replace(board, photos=board.photos[:1])).certainty
     assert headline(replace(board, standings=())).winner == ""

@@ -108,7 +108,7 @@ def test_a_wrong_key_stops_with_one_line_and_loses_nothing(office: Office, where
     if where.startswith("GET"):
         office.work()
     office.stub.fails[where] = [status]
-    with pytest.raises(LlmRejected, match=r"^stub: .*check the key"):
+    with pytest.raises(LlmRejected, match=r"^stub: .*; check "):
         office.work()
     office.work()
     office.stub.end(office.stub.last, [answer(A)])

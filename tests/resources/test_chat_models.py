@@ -80,7 +80,7 @@ def test_extra_parameters_and_the_model_s_own_name_are_sent(shops: Any, stub: Ll
         ("away/m", "llm.providers.away: .* privacy is local"),
         ("nowhere/m", "no provider 'nowhere'"),
         ("here/", "write here/MODEL"),
-        ("nothing", "no model nothing in the catalogue"),
+        ("nothing", r"no chat model that runs here \(gemma3-270m-q4\).* PROVIDER/MODEL"),
         ("person-yolov8s", "is no chat model"),
     ],
 )

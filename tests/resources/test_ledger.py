@@ -110,6 +110,24 @@ def test_tokens_and_money_add_up_per_model_and_outcome(ledger: Ledger) -> None:
     assert [spent.calls for spent in ledger.spent(since=NOON + timedelta(minutes=1))] == [1]
 
 
+@pytest.mark.parametrize(
+    ("call", "unpriced"),
+    [
+        ({"cost_usd": None}, 1),
+        ({"cost_usd": None, "outcome": "refused"}, 1),  # the provider worked for that, too
+        ({"cost_usd": None, "outcome": "rate_limited"}, 0),  # for this it did not
+        ({"cost_usd": None, "reserved_usd": decimal.Decimal("0.5")}, 0),  # counted as what it may have cost
+        ({"cost_usd": decimal.Decimal(0)}, 0),  # free is known
+        ({"cost_usd": None, "asked_at": NOON - timedelta(days=1)}, 0),  # earlier
+    ],
+)
+def test_answers_that_nobody_knows_the_cost_of_are_counted(
+    ledger: Ledger, call: dict[str, object], unpriced: int
+) -> None:
+    ledger.record(a_call(**call))
+    assert ledger.unpriced(NOON) == unpriced
+
+
 def test_a_call_is_written_down_before_it_is_sent_and_completed_after(ledger: Ledger, database: Database) -> None:
     before = a_call(outcome=ASKING, reply=None, cost_usd=None, reserved_usd=decimal.Decimal("0.5"))
     with database.engine.begin() as connection:

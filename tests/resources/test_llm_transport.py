@@ -1,7 +1,9 @@
 import decimal
 import email.utils
+import socket
 import threading
 import time
+import traceback
 
 import openai
 import openai._exceptions
@@ -63,6 +65,46 @@ def test_exceptions_without_a_response_have_a_meaning_too(
 ) -> None:
     exchange = failed_exchange(error)
     assert (exchange.failure, exchange.retryable) == (outcome, retryable)
+
+
+_KEY = "sk-this-is-secret"
+
+
+@pytest.mark.parametrize(
+    ("status", "says"),
+    [
+        (401, r"says no: .*\[key\].*; check the key at 127\.0\.0\.1:\d+$"),
+        (402, "; check the credit at "),
+        (403, "; check what the key may do at "),
+        (404, "; check base_url and the model's name at "),
+    ],
+)
+def test_a_server_that_repeats_the_key_is_not_quoted_with_it(status: int, says: str) -> None:
+    with (
+        LlmStub([fails(status, f"Bearer {_KEY} is wrong")]) as stub,
+        pytest.raises(LlmRejected, match=says) as caught,
+    ):
+        send(stub, key=_KEY)
+    assert _KEY not in "".join(traceback.format_exception(caught.value))
+
+
+def test_a_failure_is_told_without_the_key_too() -> None:
+    with LlmStub([fails(500, f"cannot serve {_KEY}"), sends({"error": {"message": f"{_KEY} has no credit"}})]) as stub:
+        assert send(stub, key=_KEY).error.endswith("cannot serve [key]")
+        # OpenRouter says so with status 200.
+        assert send(stub, key=_KEY).error == "the reply is no chat completion: [key] has no credit"
+
+
+def test_a_server_that_is_not_there_is_named() -> None:
+    with socket.socket() as taken:
+        # Bound, and nobody listens.
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+        transport = ChatTransport(lambda: Endpoint(f"http://127.0.0.1:{port}/v1", "k", "stub"), 5.0)
+        exchange = transport.send(BODY)
+        transport.close()
+    assert exchange.error.startswith(f"nobody answers at 127.0.0.1:{port} (")
+    assert (exchange.failure, exchange.retryable, exchange.may_cost) == ("failed", True, False)
 
 
 def test_an_answer_comes_with_its_tokens_and_reason() -> None:
@@ -186,7 +228,7 @@ def test_nobody_there_is_a_failure_that_may_pass() -> None:
     ],
 )
 def test_a_provider_that_says_no_for_good_raises(behaviour: Behaviour) -> None:
-    with pytest.raises(LlmRejected, match="check the key"):
+    with pytest.raises(LlmRejected, match=r"; check .* at 127"):
         exchange_with(behaviour)
 
 
@@ -269,14 +311,17 @@ def test_is_loopback(url: str, loopback: bool) -> None:
     [
         ("https://api.example.com/v1", "local", "privacy is local"),
         ("http://127.0.0.1@example.com/v1", "local", "no password"),
-        ("https://u:p@api.example.com/v1", "remote", "no password"),
+        ("https://u:geheim@api.example.com/v1", "remote", "api.example.com.* no password"),
+        ("https://api.example.com/v1?key=geheim", "remote", "api.example.com.* no password or key"),
+        ("http://127.0.0.1:89111/v1", "local", "write http"),  # no port has five such digits
         ("api.example.com/v1", "remote", "write http"),  # no scheme
         ("file:///etc/passwd", "remote", "write http"),
     ],
 )
 def test_an_address_that_may_not_be_is_refused_before_use(url: str, privacy: str, complaint: str) -> None:
-    with pytest.raises(SettingsError, match=complaint):
+    with pytest.raises(SettingsError, match=complaint) as caught:
         remote_endpoint(url, "", privacy)  # type: ignore[arg-type]
+    assert "geheim" not in str(caught.value)
 
 
 def test_the_key_comes_from_the_named_variable(monkeypatch: pytest.MonkeyPatch) -> None:

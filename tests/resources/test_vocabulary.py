@@ -45,6 +45,13 @@ def test_a_bad_file_is_told_in_one_line(
     assert "\n" not in str(caught.value)
 
 
+def test_all_lines_that_must_go_are_named_at_once(tmp_path: Path) -> None:
+    with pytest.raises(PolicyError, match=r'line 1: "jewish" is religion.* for the like lines 3, 4$'):
+        load_vocabulary(written(tmp_path, b"jewish\ncat\nmuslim\nbuddhist\n"))
+    with pytest.raises(PolicyError, match=r"the like lines 2, .*, 51 and 9 more$"):
+        load_vocabulary(written(tmp_path, b"muslim\n" * 60))
+
+
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"cannot be read .*llm\.vocabulary"):
         load_vocabulary(tmp_path / "nothing.txt")
