@@ -202,7 +202,7 @@ def import_sheet(session: Session, name: str, path: Path, who: str) -> Imported:
 def show_imported(done: Imported) -> None:
     """Tell a person what came of a sheet."""
     stderr.print(
-        f"{_count(done.marks, 'mark')} of {done.lines} new, and written down for {done.marker}; "
+        f"{done.marks} of {done.lines} marks are new, and written down for {done.marker}; "
         f"`tagging experiment report {done.experiment}` counts them.",
         highlight=False,
         soft_wrap=True,
