@@ -15,6 +15,14 @@ from resources.weights import WeightsStore
 from tagging_assets.domain.models import RgbImage
 
 
+@pytest.fixture(autouse=True)
+def pillows_own_limit() -> Iterator[None]:
+    """Opening a photo sets Pillow's limit for the whole process; the next test is not to depend on it."""
+    before = Image.MAX_IMAGE_PIXELS
+    yield
+    Image.MAX_IMAGE_PIXELS = before
+
+
 @pytest.fixture(scope="session")
 def data_dir(tmp_path_factory):
     """A data folder with a database in it."""
