@@ -23,18 +23,25 @@ class PhotoJpegs:
         proxy_files: holds them.
         batches: that the photos are in.
         image_ids: the photos; there are no pictures of others.
+        side: the long side is at most so many pixels.
     """
 
     def __init__(
-        self, frames: FrameStore, proxy_files: ProxyStore, batches: Sequence[str], image_ids: Collection[str]
+        self,
+        frames: FrameStore,
+        proxy_files: ProxyStore,
+        batches: Sequence[str],
+        image_ids: Collection[str],
+        side: int = _SIDE,
     ) -> None:
         self._frames = frames
         self._proxy_files = proxy_files
         self._batches = tuple(batches)
         self._image_ids = frozenset(image_ids)
+        self._side = side
 
     def of(self, image_id: str) -> bytes:
-        """The bytes of a JPEG file without any metadata, long side at most 1024 pixels.
+        """The bytes of a JPEG file without any metadata.
 
         Raises:
             ImageGone: the photo is none of these, or its working copy is not there.
@@ -46,7 +53,7 @@ class PhotoJpegs:
         if path is None:
             raise ImageGone("the photo has no working copy; run `tagging run` on its folder")
         picture = Image.fromarray(self._proxy_files.load(path))
-        picture.thumbnail((_SIDE, _SIDE), Image.Resampling.LANCZOS)
+        picture.thumbnail((self._side, self._side), Image.Resampling.LANCZOS)
         return encode_jpeg(np.asarray(picture))
 
     @cached_property

@@ -4,26 +4,25 @@ What does not belong here: rules and statistics (``tagging_assets/domain/scoring
 reports look (``reports``).
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 
-import numpy as np
 import pydantic
-from PIL import Image
 
-from resources.contact_sheet import encode_jpeg
 from resources.decisions import Decisions
 from resources.files import storage_error, write_atomically
 from resources.frame_store import FrameStore
 from resources.interviews import Interviews
+from resources.photo_jpegs import PhotoJpegs
 from resources.proxy_store import ProxyStore
 from resources.row_store import RowStore
 from resources.votes import Votes
 from tagging_assets.domain.errors import ImageError, SettingsError, StorageError
 from tagging_assets.domain.experiments import Experiment
 from tagging_assets.domain.identity import last_place, path_of
+from tagging_assets.domain.relevance import marks_of_decisions
 from tagging_assets.domain.schemas import BENCHMARK_SCORES
 from tagging_assets.domain.scoreboard import Scoreboard
 from tagging_assets.domain.scoreboard_making import PhotoFacts, make_scoreboard, score_rows
@@ -130,30 +129,19 @@ class Scoreboards:
 
     def marks(self, experiment: Experiment) -> list[Mark]:
         """What people say about relevance: their marks, and their decisions about tags."""
-        decided = [
-            Mark(image_id, one.tag, one.keeps, one.who, one.decided_at)
-            for image_id, one in self.decisions.listing(experiment.image_ids)
-        ]
+        listed = self.decisions.listing(experiment.image_ids)
+        decided = marks_of_decisions({**asdict(one), "image_id": image_id} for image_id, one in listed)
         return [*decided, *self.votes.marks(experiment.image_ids)]
 
     def thumbnails(self, experiment: Experiment) -> dict[str, bytes]:
         """JPEG files by photo; photos whose working copy is gone are left out."""
+        photos = experiment.image_ids
+        pictures = PhotoJpegs(self.frames, self.proxy_files, self.decisions.batches(photos), photos, _THUMBNAIL)
         found: dict[str, bytes] = {}
-        for image_id, path in self._proxies(experiment).items():
-            try:
-                picture = Image.fromarray(self.proxy_files.load(path))
-            except (ImageError, StorageError):
-                continue  # a report without one picture is better than none
-            picture.thumbnail((_THUMBNAIL, _THUMBNAIL))
-            found[image_id] = encode_jpeg(np.asarray(picture))
-        return found
-
-    def _proxies(self, experiment: Experiment) -> Mapping[str, str]:
-        wanted, found = set(experiment.image_ids), {}
-        for batch in self.decisions.batches(experiment.image_ids):
-            for record in self.frames.read("proxies", batch).current:
-                if record.image_id in wanted and record.ok:
-                    found[record.image_id] = str(record.rows[0]["path"])
+        for image_id in photos:
+            # A report without one picture is better than none.
+            with suppress(ImageError, StorageError):
+                found[image_id] = pictures.of(image_id)
         return found
 
     def _facts(self, experiment: Experiment) -> list[PhotoFacts]:
