@@ -12,6 +12,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from resources.cancelling import Cancellation
+from resources.catalogue import Catalogue, Entry
 from resources.chat_abilities import ChatAbilities
 from resources.chat_accounts import Books
 from resources.chat_budget import ChatBudget, Limit
@@ -25,7 +26,7 @@ from resources.llm_server import ChatServer, Endpoint, ServerOptions
 from resources.llm_transport import ChatTransport, remote_endpoint
 from resources.question_locks import QuestionLocks
 from resources.waiting_questions import WaitingQuestions
-from resources.weights import Catalogue, Entry, WeightsStore
+from resources.weights import WeightsStore
 from tagging_assets.domain.chat_settings import EMBEDDED, Chat, ChatModelEntry, Sampling
 from tagging_assets.domain.errors import SettingsError
 from tagging_assets.domain.prices import Size, most

@@ -71,14 +71,21 @@ class OnnxOptions:
         provider: ``auto`` takes CUDA where it works and the CPU elsewhere; ``tensorrt`` builds an engine per
             model first (minutes), so it is never chosen unasked.
         threads: intra-op threads on the CPU; 0 leaves it to ONNX Runtime (one per physical core).
+        batch: pictures per run at most; 0 leaves it to ``inference``.
     """
 
     provider: Provider = "auto"
     threads: int = 0
+    batch: int = 0
 
 
 class Session(Protocol):
     """What an adapter needs of a session; tests inject fakes of this shape."""
+
+    @property
+    def inputs(self) -> Mapping[str, tuple[int | str | None, ...]]:
+        """Input name to shape; free dimensions are strings or ``None``."""
+        ...
 
     @property
     def provider(self) -> str:
@@ -119,7 +126,9 @@ class OnnxSession:
             ort = load_onnxruntime()
             wanted = _wanted_providers(options.provider, ort.get_available_providers())
             self._session = _create(ort, path, options, wanted)
-        self.inputs = {i.name: tuple(i.shape) for i in self._session.get_inputs()}
+        self.inputs: Mapping[str, tuple[int | str | None, ...]] = {
+            i.name: tuple(i.shape) for i in self._session.get_inputs()
+        }
         self.outputs = {o.name: tuple(o.shape) for o in self._session.get_outputs()}
         first = _PREFERENCE[options.provider][0] if options.provider != "auto" else wanted[0]
         self.fell_back = self.provider != first

@@ -6,7 +6,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from resources.weights import WeightFile, WeightsStore, read_catalogue
+from resources.catalogue import WeightFile, read_catalogue
+from resources.weights import WeightsStore
 
 _SAMPLES = Path(__file__).with_name("samples.yaml")
 _GROUP = "samples"

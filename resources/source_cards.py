@@ -5,7 +5,7 @@ What does not belong here: what decisions (``domain/fitted.py``) and the operato
 
 from collections.abc import Iterable, Mapping
 
-from resources.weights import Entry
+from resources.catalogue import Entry
 from tagging_assets.domain.calibration import Calibration
 from tagging_assets.domain.evidence import FEATURE_SOURCE, SourceCard
 from tagging_assets.domain.gathering import CHAT, PEOPLE, PERSON, TAGGER, ZERO_SHOT

@@ -120,7 +120,7 @@ class Toolbox(Questions):
     def label_sets(self) -> Mapping[str, LabelSet]:
         """The label sets that are in use and that the scorer can see."""
         chosen = choose_label_sets(self.settings.prompts_dir / "labels", self.settings.label_sets)
-        sees = str(self.entry("zero_shot").capabilities["sees"]).split(", ")
+        sees = str(self.entries["zero_shot"].capabilities["sees"]).split(", ")
         people = self.people_allowed
         return {one.name: one for one in chosen if not one.blind_spots(sees) and (people or one.scope != "person")}
 
@@ -177,7 +177,7 @@ class Toolbox(Questions):
     @cached_property
     def catalogue_cards(self) -> Mapping[tuple[str, str], SourceCard]:
         """How far each model of each source is trusted: the catalogue's word alone."""
-        return catalogue_cards(self.weights.catalogue.profile(self.settings.profile), self.revisions)
+        return catalogue_cards(self.entries, self.revisions)
 
     @cached_property
     def fusion(self) -> Fusion:

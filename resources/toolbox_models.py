@@ -3,18 +3,16 @@
 from collections.abc import Mapping
 from functools import cached_property
 
+from resources.adapters import make_detector, make_encoder, make_landmarker, make_scorer, make_tagger
 from resources.batch_client import BatchClient
+from resources.catalogue import Entry
 from resources.chat_models import ChatModels
-from resources.image_classifier import EfficientNetEncoder, EfficientNetTagger
-from resources.landmarker import MediaPipeLandmarker
+from resources.choices import entries_in_use, model_in_use
+from resources.model_in_use import ModelInUse
 from resources.onnx_session import OnnxOptions
-from resources.person_detector import YoloPersonDetector
 from resources.provider_batches import ProviderBatches
-from resources.relevance import RelevanceScorer
-from resources.text_encoder import MiniLmEncoder
-from resources.text_vectors import KeptVectors
 from resources.toolbox_stores import Stores
-from resources.weights import Entry, WeightsStore
+from resources.weights import WeightsStore
 from tagging_assets.domain.chat import ChatModel
 from tagging_assets.domain.chat_settings import EMBEDDED, Sampling
 from tagging_assets.domain.models import Detector, ImageEncoder, Landmarker, Tagger, ZeroShotScorer
@@ -30,29 +28,28 @@ class Models(Stores):
 
     @cached_property
     def detector(self) -> Detector:
-        """Finds people."""
-        return YoloPersonDetector(self.weights, self._onnx)
+        """Finds people and things."""
+        return make_detector(self.model)
 
     @cached_property
     def landmarker(self) -> Landmarker:
         """Finds pose, face and silhouette."""
-        return MediaPipeLandmarker.from_weights(self.weights, self.entry("pose").name, self.entry("face").name)
+        return make_landmarker(self.model)
 
     @cached_property
     def encoder(self) -> ImageEncoder:
         """Turns pictures into vectors."""
-        return EfficientNetEncoder(self.weights, self._onnx)
+        return make_encoder(self.model)
 
     @cached_property
     def tagger(self) -> Tagger:
-        """Scores ImageNet's vocabulary."""
-        return EfficientNetTagger(self.weights, self._onnx)
+        """Scores a vocabulary of its own."""
+        return make_tagger(self.model)
 
     @cached_property
     def zero_shot_scorer(self) -> ZeroShotScorer:
         """Scores free text."""
-        texts = KeptVectors(MiniLmEncoder(self.weights, self._onnx), self.settings.data_dir / "cache")
-        return RelevanceScorer(self.weights, texts)
+        return make_scorer(self.model, self.settings.data_dir / "cache")
 
     @cached_property
     def chat_models(self) -> ChatModels:
@@ -105,8 +102,7 @@ class Models(Stores):
     @property
     def models(self) -> list[str]:
         """Entries of the catalogue that the settings need weights of."""
-        profile = self.weights.catalogue.profile(self.settings.profile)
-        names = {entry.name for task, entry in profile.items() if task != "chat"}
+        names = {entry.name for task, entry in self.entries.items() if task != "chat"}
         llm = self.settings.llm
         asked = llm.find(llm.model)
         return sorted(names | ({asked.model} if llm.enabled and asked.provider == EMBEDDED else set()))
@@ -116,9 +112,14 @@ class Models(Stores):
         # One thread per session, called from several: faster on CPUs than one session on all cores.
         return OnnxOptions(provider=self.settings.inference.provider, threads=1)
 
-    def entry(self, task: str) -> Entry:
-        """What the profile has for a task."""
-        return self.weights.catalogue.profile(self.settings.profile)[task]
+    @cached_property
+    def entries(self) -> Mapping[str, Entry]:
+        """What serves each task."""
+        return entries_in_use(self.weights.catalogue, self.settings)
+
+    def model(self, task: str) -> ModelInUse | None:
+        """What serves a task, with the knobs of the settings; ``None`` where nothing does."""
+        return model_in_use(self.weights, self.settings, task, self._onnx)
 
     def close(self) -> None:
         """Stop the chat server and give landmarkers back; tools that were never used cost nothing."""

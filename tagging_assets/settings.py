@@ -52,6 +52,23 @@ class Inference(_Section):
     threads: int | None = pydantic.Field(default=None, ge=1, le=64)
 
 
+class ModelChoice(pydantic.BaseModel):
+    """Another model for a task than the profile's, or the same one otherwise; every other key is a knob of it.
+
+    Attributes:
+        model: entry of the catalogue; the profile's where none is named.
+    """
+
+    model_config = pydantic.ConfigDict(extra="allow", frozen=True)
+
+    model: str | None = None
+
+    @property
+    def knobs(self) -> dict[str, float | int | str | bool]:
+        """What is said about its knobs; the catalogue knows which there are."""
+        return dict(self.model_extra or {})
+
+
 class Retag(_Section):
     """How much is done unasked when a recipe changes."""
 
@@ -72,18 +89,27 @@ class Settings(_Section):
     """The whole file."""
 
     data_dir: Path = Path(".tagging")
-    profile: Literal["embedded"] = "embedded"
+    profile: str = "embedded"
     privacy: Literal["local", "remote"] = "local"
     sources: tuple[Source, ...] = ()
     images: Images = Images()
     people: People = People()
     inference: Inference = Inference()
+    models: dict[str, ModelChoice] = {}
     label_sets: tuple[str, ...] = ("objects", "scenes", "setting", "accessories")
     prompts_dir: Path = DEFAULT_SETTINGS.parent / "prompts"
     llm: Chat = Chat()
     retag: Retag = Retag()
     calibration: Calibration = Calibration()
     rules: Rules = Rules()
+
+    @pydantic.field_validator("models", mode="before")
+    @classmethod
+    def _by_name(cls, said: object) -> object:
+        """``person_detection: yolo11s`` is short for ``person_detection: {model: yolo11s}``."""
+        if isinstance(said, dict):
+            return {task: {"model": one} if isinstance(one, str) else one for task, one in said.items()}
+        return said
 
 
 def load_settings(path: Path | None = None) -> Settings:

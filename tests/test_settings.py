@@ -96,7 +96,7 @@ def test_absolute_paths_and_home_stay(tmp_path: Path) -> None:
         ("images: {batch_size: 0}", "images.batch_size"),  # out of range
         ("images: 7", "images"),  # a number for a section
         ("llm: {concurrency: 1000}", "llm.concurrency"),
-        ("profile: enormous", "profile"),
+        ("models: [yolo]", "models"),
         ("rules: {keep_above: 2}", "rules.keep_above"),
         ("- a\n- b", "must be a mapping"),  # a list
         ("just words", "must be a mapping"),

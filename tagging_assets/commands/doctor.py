@@ -170,10 +170,11 @@ def _onnxruntime(settings: Settings) -> str:
 
 
 def _weights(settings: Settings) -> str:
+    from resources.choices import entries_in_use
     from resources.weights import WeightsStore
 
     store = WeightsStore()
-    names = sorted({entry.name for entry in store.catalogue.profile(settings.profile).values()})
+    names = sorted({entry.name for entry in entries_in_use(store.catalogue, settings).values()})
     damaged = [name for name in names if any(file.state == "damaged" for file in store.status(name))]
     if damaged:
         raise WeightsMissing(f"damaged: {', '.join(damaged)}; run `tagging models pull`")

@@ -9,6 +9,7 @@ from typing import Any
 
 from rich.markup import escape
 
+from resources.choices import entries_in_use
 from resources.experiments import Paid
 from resources.interviews import NEEDS
 from tagging_assets.commands.batches import run_batches
@@ -139,7 +140,7 @@ def _bring_up_to_date(session: Session, experiment: Experiment, operation: str) 
     weights = session.toolbox.weights
     local = {one.model for one in experiment.configurations if _is_local(session, one.model)}
     if todo := sorted({one.batch for one in stale}):
-        profile = weights.catalogue.profile(session.settings.profile)
+        profile = entries_in_use(weights.catalogue, session.settings)
         local |= {entry.name for task, entry in profile.items() if task != "chat"}
     ensure(weights, sorted(local))
     if todo:

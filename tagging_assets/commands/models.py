@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from resources.choices import entries_in_use
 from resources.weights import FileStatus, WeightsStore
 from tagging_assets.commands import chat_abilities
 from tagging_assets.commands.console import print_table, stderr
@@ -97,7 +98,7 @@ def ensure(store: WeightsStore, names: Sequence[str]) -> None:
 
 
 def _profile(store: WeightsStore, settings_path: Path | None) -> dict[str, Any]:
-    return dict(store.catalogue.profile(load_settings(settings_path).profile))
+    return dict(entries_in_use(store.catalogue, load_settings(settings_path)))
 
 
 def _told(store: WeightsStore, name: str, files: Sequence[FileStatus], settings_path: Path | None) -> dict[str, Any]:

@@ -450,7 +450,7 @@ import sys
 from pathlib import Path
 from resources.fetch import Fetcher
 from resources.sources_http import silent_progress
-from resources.weights import WeightFile
+from resources.catalogue import WeightFile
 want = WeightFile(name="m", sha256=sys.argv[2], size=int(sys.argv[3]), sources=(sys.argv[1],))
 with Fetcher(progress=silent_progress) as one:
     one.fetch(want, Path(sys.argv[4]))

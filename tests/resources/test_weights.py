@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 import yaml
 
+from resources.catalogue import Catalogue, load_catalogue
 from resources.fetch import stamp_path
 from resources.samples import fetch_samples, load_samples
-from resources.weights import Catalogue, WeightsStore, default_cache_dir, load_catalogue
+from resources.weights import WeightsStore, default_cache_dir
 from tagging_assets.domain.errors import SettingsError, WeightsCorrupt, WeightsMissing
 
 CONTENT = b"weights of a small model"
