@@ -10,7 +10,7 @@ export UV_SYSTEM_CERTS := 1
 install = $(BIN)/uv pip install -q --python $(BIN)/python $(1) || $(BIN)/python -m pip install -q $(1)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test check format lock clean
+.PHONY: help demo up gpu test check format lock clean
 
 help: ## List what there is
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /make \1\t/' | expand -t 14
@@ -34,11 +34,19 @@ help: ## List what there is
 	@$(call install,--require-hashes -r requirements-dev.lock)
 	@touch $@
 
+# NVIDIA's libraries for machines with a GPU (CUDA 13, cuDNN 9); the driver is the machine's own.
+.venv/cuda: .venv/product requirements-cuda.lock
+	@$(call install,--require-hashes -r requirements-cuda.lock)
+	@touch $@
+
 demo: .venv/product ## Tag sample photos with real models, show a table and a contact sheet
 	@$(BIN)/tagging demo
 
 up: .venv/product ## Start database, Dagster and its daemon; photos put into inbox/ are tagged
 	@$(BIN)/tagging up
+
+gpu: .venv/cuda ## Add CUDA's libraries, and see whether the models run on the GPU
+	@$(BIN)/tagging doctor
 
 check: .venv/dev ## Lint, types, import directions
 	$(BIN)/ruff format --check .
@@ -59,6 +67,9 @@ lock: .venv/product ## Pin what pyproject.toml allows
 	$(BIN)/uv pip compile -q pyproject.toml --extra local-llm --extra export --extra dev --universal \
 		--python-version 3.11 --generate-hashes --no-strip-extras --no-annotate --custom-compile-command "make lock" \
 		-c requirements.lock -o requirements-dev.lock
+	$(BIN)/uv pip compile -q pyproject.toml --extra local-llm --extra cuda --universal --python-version 3.11 \
+		--generate-hashes --no-strip-extras --no-annotate --custom-compile-command "make lock" \
+		-c requirements.lock -o requirements-cuda.lock
 
 clean: ## Remove environments and demo data; your own data folder stays
 	rm -rf .venv .demo .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
