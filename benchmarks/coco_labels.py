@@ -26,10 +26,11 @@ from resources.conse import ConseScorer
 from resources.image_classifier import EfficientNetEncoder
 from resources.label_store import DEFAULT_FOLDER, load_label_set
 from resources.landmarker import MediaPipeLandmarker
-from resources.person_detector import YoloPersonDetector
+from resources.model_in_use import ModelInUse
 from resources.relevance import RelevanceScorer
 from resources.text_encoder import MiniLmEncoder
 from resources.weights import WeightsStore
+from resources.yolo import YoloDetector
 from tagging_assets.domain.errors import SettingsError
 from tagging_assets.domain.labels import LabelSet, parse_label_set
 from tagging_assets.domain.landmarks import landmark_rows
@@ -76,7 +77,8 @@ def read_truth(folder: Path, photos: Sequence[Path], names: Sequence[str]) -> Tr
 
 def look(photos: Sequence[Path], store: WeightsStore) -> Seen:
     """Run the product's encoder, detector and landmarker over the photos."""
-    encoder, detector = EfficientNetEncoder(store), YoloPersonDetector(store)
+    encoder = EfficientNetEncoder(store)
+    detector = YoloDetector(ModelInUse(store, store.catalogue.entry("person-yolov8s")))
     vectors, person = [], []
     with MediaPipeLandmarker.from_weights(store) as landmarker:
         for path in photos:
@@ -89,7 +91,7 @@ def look(photos: Sequence[Path], store: WeightsStore) -> Seen:
     return Seen(vectors, np.array(person, dtype=np.float32))
 
 
-def _person_score(image: RgbImage, detector: YoloPersonDetector, landmarker: MediaPipeLandmarker) -> float:
+def _person_score(image: RgbImage, detector: YoloDetector, landmarker: MediaPipeLandmarker) -> float:
     found = [
         dict(zip(("x0", "y0", "x1", "y1"), one.box_xyxy, strict=True), detection_id=i, score=one.score)
         for i, one in enumerate(detector.detect([image])[0])

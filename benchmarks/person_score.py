@@ -1,6 +1,6 @@
 """How well ``person_score`` tells photos with people from photos without, and where its coefficients come from.
 
-    python benchmarks/person_score.py COCO_DIR [--evidence FILE]
+    python benchmarks/person_score.py COCO_DIR [--model NAME] [--evidence FILE]
 
 COCO_DIR holds ``images/*.jpg`` and ``labels/*.txt`` (YOLO boxes: class, centre, size, relative; class 0 is person;
 a photo without a label file shows nobody). A photo counts as "person present" where its best box reaches 0.5.
@@ -22,11 +22,13 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from resources.landmarker import MediaPipeLandmarker
-from resources.person_detector import YoloPersonDetector
+from resources.model_in_use import ModelInUse
 from resources.weights import WeightsStore
+from resources.yolo import YoloDetector
 from tagging_assets.domain.geometry import area_xyxy, iou_xyxy
 from tagging_assets.domain.landmarks import landmark_rows
-from tagging_assets.domain.person import INTERCEPT, PERSON_THRESHOLD, WEIGHTS, PersonEvidence, evidence_vector
+from tagging_assets.domain.models import PERSON_LABEL
+from tagging_assets.domain.person import EMBEDDED_WEIGHING, PERSON_THRESHOLD, PersonEvidence, evidence_vector
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -81,12 +83,12 @@ def is_person(box: Floats, truth: Floats) -> bool | None:
     return None if overlap > _OTHER_BOX or inside > 0.5 else False
 
 
-def look(folder: Path) -> tuple[dict[str, bool], list[SeenBox]]:
+def look(folder: Path, model: str) -> tuple[dict[str, bool], list[SeenBox]]:
     """Run the product's detector and landmarker over the photos."""
     present: dict[str, bool] = {}
     boxes: list[SeenBox] = []
     with WeightsStore() as store, MediaPipeLandmarker.from_weights(store) as landmarker:
-        detector = YoloPersonDetector(store)
+        detector = YoloDetector(ModelInUse(store, store.catalogue.entry(model)))
         for path in sorted((folder / "images").iterdir()):
             with Image.open(path) as photo:
                 image = np.asarray(ImageOps.exif_transpose(photo).convert("RGB"))
@@ -96,6 +98,7 @@ def look(folder: Path) -> tuple[dict[str, bool], list[SeenBox]]:
             found = [
                 dict(zip(("x0", "y0", "x1", "y1"), one.box_xyxy, strict=True), detection_id=i, score=one.score)
                 for i, one in enumerate(detector.detect([image])[0])
+                if one.label == PERSON_LABEL
             ]
             for box, row in zip(found, landmark_rows(image, found, landmarker, keep_points=False), strict=True):
                 corners = np.array([[box[side] for side in ("x0", "y0", "x1", "y1")]])
@@ -204,7 +207,7 @@ def line(name: str, figures: dict[str, float]) -> str:
     return f"{name:34s}" + "  ".join(f"{key} {value:.3f}" for key, value in figures.items())
 
 
-def report(present: dict[str, bool], seen: Sequence[SeenBox]) -> str:
+def report(present: dict[str, bool], seen: Sequence[SeenBox], product: Sequence[float]) -> str:
     """All figures as text."""
     names = sorted(present)
     truth, boxes = np.array([present[name] for name in names]), as_arrays(names, seen)
@@ -216,7 +219,6 @@ def report(present: dict[str, bool], seen: Sequence[SeenBox]) -> str:
     folds = cross_validate(boxes, truth)
     mean = {key: float(np.mean([one[key] for one in folds])) for key in folds[0]}
     spread = {key: float(np.std([one[key] for one in folds])) for key in folds[0]}
-    product = [INTERCEPT, *WEIGHTS]
     ours = photos(product)
     per_box = sigmoid(product[0] + boxes.evidence @ np.array(product[1:]))[boxes.clear]
     counted = ours >= PERSON_THRESHOLD
@@ -240,6 +242,7 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("coco", type=Path)
+    parser.add_argument("--model", default="person-yolov8s", help="a detector of the catalogue")
     parser.add_argument("--evidence", type=Path, help="JSON file to keep or reuse what the models saw")
     arguments = parser.parse_args()
     if arguments.evidence and arguments.evidence.exists():
@@ -247,10 +250,11 @@ def main() -> None:
         present = stored["present"]
         boxes = [SeenBox(one["photo"], tuple(one["evidence"]), one["is_person"]) for one in stored["boxes"]]
     else:
-        present, boxes = look(arguments.coco)
+        present, boxes = look(arguments.coco, arguments.model)
         if arguments.evidence:
             arguments.evidence.write_text(json.dumps({"present": present, "boxes": [asdict(box) for box in boxes]}))
-    print(report(present, boxes))
+    own = WeightsStore().catalogue.entry(arguments.model).person_weighing
+    print(report(present, boxes, own or EMBEDDED_WEIGHING))
 
 
 if __name__ == "__main__":

@@ -8,15 +8,30 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
+from resources.clip import ClipEncoder, ClipTextEncoder
+from resources.clip_scorer import ClipScorer
+from resources.human_parsing import SchpParser
 from resources.image_classifier import EfficientNetEncoder, EfficientNetTagger
 from resources.landmarker import MediaPipeLandmarker
 from resources.model_in_use import ModelInUse
-from resources.person_detector import YoloPersonDetector
 from resources.relevance import RelevanceScorer
+from resources.shaped_landmarker import ShapedLandmarker
+from resources.silhouettes import PpHumanSeg
 from resources.text_encoder import MiniLmEncoder
 from resources.text_vectors import KeptVectors
+from resources.timm_tagger import TimmEncoder, TimmTagger
+from resources.wd_tagger import WdTagger
+from resources.yolo import YoloDetector
 from tagging_assets.domain.errors import SettingsError
-from tagging_assets.domain.models import Detector, ImageEncoder, Landmarker, Tagger, ZeroShotScorer
+from tagging_assets.domain.models import (
+    Detector,
+    HumanParser,
+    ImageEncoder,
+    Landmarker,
+    Silhouettes,
+    Tagger,
+    ZeroShotScorer,
+)
 
 Adapter = TypeVar("Adapter")
 
@@ -24,18 +39,27 @@ Adapter = TypeVar("Adapter")
 Choose = Callable[[str], ModelInUse | None]
 
 DETECTORS: Mapping[str, Callable[[ModelInUse], Detector]] = {
-    "yolo": lambda model: YoloPersonDetector(model.store, model.options),
+    "yolo": YoloDetector,
 }
 ENCODERS: Mapping[str, Callable[[ModelInUse], ImageEncoder]] = {
     "efficientnet-lite0": lambda model: EfficientNetEncoder(model.store, model.options),
+    "open_clip": ClipEncoder,
+    "timm": TimmEncoder,
 }
 TAGGERS: Mapping[str, Callable[[ModelInUse], Tagger]] = {
     "efficientnet-lite0": lambda model: EfficientNetTagger(model.store, model.options),
+    "timm": TimmTagger,
+    "wd": WdTagger,
 }
+SILHOUETTES: Mapping[str, Callable[[ModelInUse], Silhouettes]] = {"pp-humanseg": PpHumanSeg}
+PARSERS: Mapping[str, Callable[[ModelInUse], HumanParser]] = {"schp": SchpParser}
 #: Made of the scorer's own entry, of what serves the other tasks, and of a folder to keep text vectors in.
 SCORERS: Mapping[str, Callable[[ModelInUse, Choose, Path], ZeroShotScorer]] = {
+    "open_clip": lambda model, _choose, kept: ClipScorer(model, KeptVectors(ClipTextEncoder(model), kept)),
     "relevance": lambda model, _choose, kept: RelevanceScorer(
-        model.store, KeptVectors(MiniLmEncoder(model.store, model.options), kept)
+        # On what suits it, whatever the settings say: its int8 products have no GPU kernels.
+        model.store,
+        KeptVectors(MiniLmEncoder(model.store), kept),
     ),
 }
 
@@ -47,9 +71,17 @@ def make_detector(choose: Choose) -> Detector:
 
 
 def make_landmarker(choose: Choose) -> Landmarker:
-    """Finds pose, face and silhouette."""
+    """Finds pose, face and silhouette; the silhouette, and parts, by models of their own where any are chosen."""
     pose, face = needed(choose, "pose"), needed(choose, "face")
-    return MediaPipeLandmarker.from_weights(pose.store, pose.entry.name, face.entry.name)
+    points = MediaPipeLandmarker.from_weights(pose.store, pose.entry.name, face.entry.name)
+    silhouette, parts = choose("silhouette"), choose("human_parsing")
+    if silhouette is None and parts is None:
+        return points
+    return ShapedLandmarker(
+        points,
+        _adapter(SILHOUETTES, silhouette)(silhouette) if silhouette else None,
+        _adapter(PARSERS, parts)(parts) if parts else None,
+    )
 
 
 def make_encoder(choose: Choose) -> ImageEncoder:

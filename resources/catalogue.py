@@ -1,11 +1,13 @@
-"""The catalogue of models (``weights.yaml``): what there is, from where, with which bytes, under which terms.
+"""The catalogue of models (``weights.yaml``, ``weights_*.yaml``): what there is, from where, which bytes, what terms.
 
-What does not belong here: the files on this machine (``weights``), and what a model does with them (the adapters).
+What does not belong here: the files on this machine (``weights``), models that somebody added on this machine
+(``local_models``), and what a model does with its files (the adapters).
 """
 
 from collections.abc import Mapping
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Literal, Self, TypeGuard, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeGuard, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -15,6 +17,14 @@ from tagging_assets.domain.errors import SettingsError
 from tagging_assets.domain.models import ModelCard
 
 _CATALOGUE = Path(__file__).with_name("weights.yaml")
+#: Further entries, a file per family.
+_FAMILIES = "weights_*.yaml"
+
+#: libyaml's where it is built in: the catalogue has a thousand lines, and the other takes six times as long.
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+#: Stands for the SHA-256 that nobody has published.
+_UNPINNED = "unpinned"
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Capability = float | int | str | bool
@@ -35,21 +45,30 @@ class WeightFile(_Strict):
     Attributes:
         role: what an adapter knows it by: ``model``, ``image``, ``text``, ``labels``, ``tokenizer`` …; of an entry
             that is exported, ``checkpoint``.
+        sha256: of its bytes; ``""`` where nobody has published it, which is what ``unpinned`` means.
+        size: number of bytes; 0 where it is unpinned.
         sources: alternatives, tried in order.
         parts: sources to be concatenated, for a file that travels in pieces; exactly one of the two is given.
     """
 
     name: Annotated[str, Field(pattern=r"^\w[\w.-]*$")]
     role: str = "model"
-    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-    size: Annotated[int, Field(gt=0)]
+    sha256: Annotated[str, Field(pattern=r"^([0-9a-f]{64})?$")] = ""
+    size: Annotated[int, Field(ge=0)] = 0
     sources: tuple[str, ...] = ()
     parts: tuple[str, ...] = ()
+
+    @property
+    def unpinned(self) -> bool:
+        """Whether nobody has said which bytes it must have."""
+        return not self.sha256
 
     @model_validator(mode="after")
     def _one_origin(self) -> Self:
         if bool(self.sources) == bool(self.parts):
             raise ValueError(f"{self.name}: give either sources or parts")
+        if bool(self.sha256) != bool(self.size) or (self.unpinned and self.parts):
+            raise ValueError(f"{self.name}: give both sha256 and size; or, of a file with sources, neither")
         for source in self.sources or self.parts:
             try:
                 check_source(source)
@@ -156,9 +175,13 @@ class Entry(_Strict):
         adapter: who runs it: a name in ``resources/adapters.py``.
         uses: entries it is built on, whose files are part of its identity.
         export: how its checkpoint becomes ONNX; ``None`` where the files run as they are.
-        capabilities: facts to choose by; shown, never branched on.
+        capabilities: facts to choose by; shown, and never branched on but for ``sees`` and ``vision``.
         knobs: what its user may choose, by name; ``precision`` among them where there is a choice.
         self_test: asked of it once it is loaded.
+        person_weighing: of a detector: five coefficients of ``domain/person.py`` that were fitted to its boxes;
+            ``None`` where those of the embedded one serve.
+        labels: its classes that count, and what each stands for, such as ``{Fall: person}``; all of them, by their
+            own names, where none is given.
     """
 
     name: str
@@ -171,6 +194,8 @@ class Entry(_Strict):
     knobs: dict[str, Knob] = {}
     export: Export | None = None
     self_test: SelfTest | None = None
+    person_weighing: tuple[float, float, float, float, float] | None = None
+    labels: dict[str, str] = {}
     fusion: Fusion = Fusion()
     files: tuple[WeightFile, ...] = ()
     uses: tuple[str, ...] = ()
@@ -242,7 +267,9 @@ class Catalogue(_Strict):
         try:
             return self.entries[name]
         except KeyError:
-            raise SettingsError(f"no model {name} in the catalogue; there are {sorted(self.entries)}") from None
+            near = get_close_matches(name, self.entries, n=3)
+            meant = f"did you mean {' or '.join(near)}?" if near else "`tagging models list --all` shows all"
+            raise SettingsError(f"no model {name} in the catalogue; {meant}") from None
 
     def profile(self, name: str) -> Mapping[str, Entry]:
         """Task to entry for a profile.
@@ -256,9 +283,9 @@ class Catalogue(_Strict):
             raise SettingsError(f"no profile {name}; there are {sorted(self.profiles)}") from None
 
     def revision(self, name: str) -> str:
-        """SHA-256 of the entry's files and of those it uses, joined by ``+``."""
+        """SHA-256 of the entry's files and of those it uses, joined by ``+``; ``unpinned`` for what nobody knows."""
         entry = self.entry(name)
-        own = [file.sha256 for file in entry.files]
+        own = [file.sha256 or _UNPINNED for file in entry.files]
         return "+".join([*own, *(self.revision(used) for used in entry.uses)])
 
     def card(self, name: str, parameters: Mapping[str, Capability] | None = None) -> ModelCard:
@@ -272,13 +299,22 @@ class Catalogue(_Strict):
         return ModelCard(name, self.revision(name), entry.preprocessing, dict(parameters or {}))
 
 
-def load_catalogue(path: Path | None = None) -> Catalogue:
+def load_catalogue(path: Path | None = None, local: Path | None = None) -> Catalogue:
     """Read and validate a catalogue; the project's own by default.
 
+    Args:
+        path: one file in place of the project's own.
+        local: file with entries of this machine, added if it is there (see ``local_models``).
+
     Raises:
-        SettingsError: the file is missing, not YAML, or says something impossible.
+        SettingsError: a file is missing, not YAML, or says something impossible, or two have an entry of one name.
     """
-    return read_catalogue(path or _CATALOGUE, Catalogue)
+    main = path or _CATALOGUE
+    merged = read_yaml(main)
+    families = [] if path else sorted(main.parent.glob(_FAMILIES))
+    for further in [*families, *([local] if local and local.exists() else [])]:
+        _add(merged, read_yaml(further), further)
+    return _validated(merged, Catalogue, main)
 
 
 def read_catalogue(path: Path, kind: type[Model]) -> Model:
@@ -287,12 +323,40 @@ def read_catalogue(path: Path, kind: type[Model]) -> Model:
     Raises:
         SettingsError: the file is missing, not YAML, or says something impossible.
     """
+    return _validated(read_yaml(path), kind, path)
+
+
+def read_yaml(path: Path) -> Any:
+    """What a YAML file says, less its ``templates``, which exist to be referred to within it.
+
+    Raises:
+        SettingsError: the file is missing, or not YAML.
+    """
     try:
-        return kind.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+        said = yaml.load(path.read_text(encoding="utf-8"), _LOADER)  # noqa: S506 - either of them is a safe one
     except OSError as error:
         raise SettingsError(f"cannot read the catalogue {path}: {error.strerror}") from error
     except yaml.YAMLError as error:
         raise SettingsError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
+    if isinstance(said, dict):
+        said.pop("templates", None)
+    return said
+
+
+def _add(merged: Any, further: Any, path: Path) -> None:
+    entries = further.get("entries") if isinstance(further, dict) else None
+    if not isinstance(entries, dict) or set(further) - {"entries"}:
+        raise SettingsError(f"{path.name}: must be a mapping with `entries`, and nothing else")
+    there = merged.setdefault("entries", {})
+    for name in entries:
+        if name in there:
+            raise SettingsError(f"{path}: the catalogue has an entry {name} already; give this one another name")
+    there.update(entries)
+
+
+def _validated(said: Any, kind: type[Model], path: Path) -> Model:
+    try:
+        return kind.model_validate(said)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "the catalogue"

@@ -44,9 +44,10 @@ def model_in_use(
 
 def _able(catalogue: Catalogue, task: str, name: str) -> Entry:
     if name not in catalogue.entries:
-        raise SettingsError(f"models: {task}: no model {name}; see `tagging models list`")
+        raise SettingsError(f"models: {task}: no model {name}; see `tagging models list --task {task}`")
     entry = catalogue.entries[name]
     if task not in entry.tasks:
-        able = sorted(one.name for one in catalogue.entries.values() if task in one.tasks)
-        raise SettingsError(f"models: {name} cannot do {task}; these can: {', '.join(able) or 'none'}")
+        raise SettingsError(
+            f"models: {name} can do {', '.join(entry.tasks)}, not {task}; see `tagging models list --task {task}`"
+        )
     return entry

@@ -80,11 +80,18 @@ class ConseScorer:
         """Execution provider of the text encoder, or ``not loaded``; the rest is NumPy."""
         return self._text.provider
 
-    def score(self, vectors: Vectors, prompts: Sequence[Sequence[str]]) -> Vectors:
+    def score(
+        self,
+        vectors: Vectors,
+        prompts: Sequence[Sequence[str]],
+        *,
+        exclusive: bool = False,
+        neutral: Sequence[str] = (),
+    ) -> Vectors:
         """(n, len(prompts)) cosines in [-1, 1] of raw image vectors (n, 1280) with each label's prompt ensemble.
 
-        A label without prompts scores 0. Images are scored one by one, since the last bits of a matrix product
-        depend on how many rows it has.
+        A label without prompts scores 0; each is judged alone, whether ``exclusive`` or not. Images are scored one by
+        one, since the last bits of a matrix product depend on how many rows it has.
 
         Raises:
             ModelError: the weights cannot be had, or the runtime fails.

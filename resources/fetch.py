@@ -97,6 +97,34 @@ class Fetcher:
                 f"cannot write {target}: {error.strerror}; set TAGGING_WEIGHTS to a folder that can be written"
             ) from error
 
+    def obtain(self, name: str, sources: Sequence[str], target: Path, limit: int) -> str:
+        """Put at ``target`` whatever the first source that answers gives: nothing says what its bytes must be.
+
+        Args:
+            name: what messages call the file.
+            sources: alternatives, tried in order.
+            target: where to put it.
+            limit: most bytes that are taken.
+
+        Returns:
+            The source that gave it.
+
+        Raises:
+            WeightsMissing: no source could be reached, or none has the file.
+        """
+        reasons = []
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with _locked(target):
+            for source in sources:
+                try:
+                    self._sources.obtain(source, target, limit)
+                except SourceFailed as error:
+                    reasons.append(str(error))
+                    target.unlink(missing_ok=True)
+                    continue
+                return source
+        raise WeightsMissing(f"{name} cannot be fetched: {'; '.join(reasons)}")
+
     def close(self) -> None:
         """Remove the wheels that were kept for further members."""
         self._finalizer()

@@ -13,7 +13,7 @@ from tagging_assets.domain.contact_sheet import Entry, SheetBox, SheetTag
 from tagging_assets.domain.errors import TaggingError
 from tagging_assets.domain.frames import ImageRecord, StageFrame
 from tagging_assets.domain.gathering import PERSON
-from tagging_assets.domain.models import RgbImage
+from tagging_assets.domain.models import PERSON_LABEL, RgbImage
 
 #: Long side of a thumbnail, pixels.
 _THUMBNAIL = 480
@@ -77,7 +77,7 @@ class Gallery:
                 scores.get(one["detection_id"], one["score"]),
             )
             for one in _rows(records["detections"])
-            if scores.get(one["detection_id"], one["score"]) >= PERSON
+            if one["label"] == PERSON_LABEL and scores.get(one["detection_id"], one["score"]) >= PERSON
         )
         return Entry(title, _thumbnail(image), boxes, tuple(map(SheetTag.from_row, _rows(records["tags"]))), error)
 

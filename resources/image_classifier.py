@@ -4,16 +4,19 @@ What does not belong here: how the network is made from its checkpoint; see ``ef
 """
 
 import functools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 from resources.efficientnet import BUILDER_VERSION, EMBEDDING_SIZE, INPUT_SIZE, build_onnx
-from resources.onnx_session import DEFAULT_OPTIONS, LazySession, OnnxOptions, Session, open_session
+from resources.inference import Inference
+from resources.onnx_session import DEFAULT_OPTIONS, OnnxOptions, Session, open_session
+from resources.tuning import Tuning
 from resources.weights import WeightsStore
 from tagging_assets.domain.conse import softmax
+from tagging_assets.domain.hashing import content_hash
 from tagging_assets.domain.models import LabelScore, ModelCard, RgbImage, Vectors
 
 ENTRY = "efficientnet-lite0"
@@ -25,7 +28,6 @@ CATEGORY = "object"
 _LABELS = Path(__file__).with_name("imagenet_labels.txt")
 _CROP_FRACTION = 0.875
 _RESIZED = int(INPUT_SIZE / _CROP_FRACTION)
-_GPU_BATCH = 32
 
 
 @functools.cache
@@ -61,7 +63,7 @@ class _Lite0:
     ) -> None:
         self._store = store
         self._options = options
-        self._lazy = LazySession(self._open, session)
+        self._inference = Inference(self._open if session is None else lambda: session, batch=options.batch)
 
     @property
     def card(self) -> ModelCard:
@@ -71,7 +73,7 @@ class _Lite0:
     @property
     def provider(self) -> str:
         """Execution provider that really runs, or ``not loaded``."""
-        return self._lazy.provider
+        return self._inference.provider
 
     def _parameters(self) -> Mapping[str, float | int | str | bool]:
         return {}
@@ -80,16 +82,17 @@ class _Lite0:
         checkpoint = self._store.path(ENTRY)
         name = f"efficientnet-lite0-builder{BUILDER_VERSION}.onnx"
         path = build_onnx(checkpoint, self._store.derived(ENTRY, name))
-        return open_session(path, self._store.catalogue.revision(ENTRY), self._options)
+        # Of what it was made from; whoever makes it otherwise makes it under another name.
+        made_from = content_hash([self._store.catalogue.revision(ENTRY), BUILDER_VERSION])
+        return open_session(path, made_from, Tuning(self._store.cache_dir).applied(self._options, made_from))
 
-    def _run(self, images: Sequence[RgbImage], output: str) -> Iterator[Vectors]:
-        """Batches of the named output."""
-        session = self._lazy.get()
-        # On a CPU batches gain nothing, and an image alone gives the same bits whatever else is in the partition.
-        size = 1 if session.provider.startswith("CPU") else _GPU_BATCH
-        for start in range(0, len(images), size):
-            batch = np.stack([preprocess(image) for image in images[start : start + size]])
-            yield session.run({"images": batch}, [output])[0]
+    def prepare(self, image: RgbImage) -> Vectors:
+        """One picture's input: see :func:`preprocess`."""
+        return preprocess(image)
+
+    def _run(self, images: Sequence[RgbImage], output: str) -> list[Vectors]:
+        """The named output of each image."""
+        return [row for (row,) in self._inference.run([preprocess(image) for image in images], [output])]
 
 
 class EfficientNetEncoder(_Lite0):
@@ -103,7 +106,7 @@ class EfficientNetEncoder(_Lite0):
         """
         if not images:
             return np.zeros((0, EMBEDDING_SIZE), dtype=np.float32)
-        return np.concatenate(list(self._run(images, "embedding")))
+        return np.stack(self._run(images, "embedding"))
 
 
 class EfficientNetTagger(_Lite0):
@@ -120,9 +123,7 @@ class EfficientNetTagger(_Lite0):
         Raises:
             ModelError: the weights cannot be had, or the runtime fails.
         """
-        if not images:
-            return []
-        return [_above_floor(row) for batch in self._run(images, "logits") for row in softmax(batch)]
+        return [_above_floor(softmax(row[np.newaxis])[0]) for row in self._run(images, "logits")]
 
 
 def _above_floor(scores: Vectors) -> list[LabelScore]:

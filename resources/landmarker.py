@@ -26,7 +26,7 @@ from PIL import Image
 
 from resources.weights import WeightsStore
 from tagging_assets.domain.errors import ModelFailed
-from tagging_assets.domain.models import Box, ModelCard, PersonLandmarks, RgbImage
+from tagging_assets.domain.models import Box, ModelCard, PersonLandmarks, RgbImage, Wanted
 
 POSE_ENTRY = "mediapipe-pose-full"
 FACE_ENTRY = "mediapipe-face"
@@ -146,11 +146,12 @@ class MediaPipeLandmarker:
         """What really runs; ``not loaded`` before the first call."""
         return self._provider
 
-    def landmarks(self, crop: RgbImage) -> PersonLandmarks:
+    def landmarks(self, crop: RgbImage, wanted: Wanted = "parts") -> PersonLandmarks:
         """Landmarks of the most prominent person of the crop.
 
         Args:
             crop: (h, w, 3) uint8 upright sRGB.
+            wanted: makes no difference here, where one look gives all there is.
 
         Returns:
             Pose, face and mask, each ``None`` where nothing was found. Points may lie outside [0, 1] where the

@@ -4,7 +4,7 @@ Every adapter is made from one of these. What does not belong here: what the mod
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import cast
 
@@ -12,6 +12,7 @@ from resources.catalogue import Capability, Entry
 from resources.inference import Inference
 from resources.model_notes import ModelNotes, Precision, read_notes
 from resources.onnx_session import DEFAULT_OPTIONS, OnnxOptions, Session, open_session
+from resources.tuning import Tuning
 from resources.weights import WeightsStore
 from tagging_assets.domain.errors import WeightsMissing
 from tagging_assets.domain.hashing import content_hash
@@ -119,7 +120,9 @@ class ModelInUse:
         """
 
         def load() -> Session:
-            return open_session(self.path(role), self.sha256(role), self.options)
+            path, sha256 = self.path(role), self.sha256(role)
+            options = replace(self.options, fp16=self.precision == "fp16")
+            return open_session(path, sha256, Tuning(self.store.cache_dir).applied(options, sha256))
 
         return Inference(load, batch=self.options.batch, check=check)
 

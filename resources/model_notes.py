@@ -39,7 +39,8 @@ class Preprocessing(_Strict):
     Attributes:
         height: of the input, pixels; likewise ``width``.
         fit: ``shortest``: short side to ``size / crop``, then the middle; ``squash``: both sides, aspect lost;
-            ``pad``: long side to size, the rest filled.
+            ``pad``: long side to ``size / crop``, then the middle, what is missing filled; ``square``: filled to a
+            square first, then both sides to size, as the WD taggers' script does it.
         interpolation: of the resizing.
         antialias: whether it averages when it makes smaller, as Pillow and torchvision do and OpenCV does not.
         crop: share of the resized picture that the middle is, in (0, 1]; 1 where nothing is cut but the long side.
@@ -53,7 +54,7 @@ class Preprocessing(_Strict):
 
     height: int
     width: int
-    fit: Literal["shortest", "squash", "pad"]
+    fit: Literal["shortest", "squash", "pad", "square"]
     interpolation: Literal["nearest", "bilinear", "bicubic", "lanczos"]
     antialias: bool = True
     crop: float = 1.0
@@ -72,6 +73,7 @@ class TextTower(_Strict):
         context: tokens per text; longer ones are cut.
         pad: token after the text.
         lower: whether texts are lower-cased and cleaned first, as the library does.
+        punctuation: whether it stays in them; SigLIP's canonical texts have none.
         logit_scale: cosines are multiplied by it (already exponentiated).
         logit_bias: then it is added.
         activation: of the logits: ``sigmoid`` judges each label alone (SigLIP), ``softmax`` among labels (CLIP).
@@ -80,6 +82,7 @@ class TextTower(_Strict):
     context: int
     pad: int = 0
     lower: bool = True
+    punctuation: bool = True
     logit_scale: float
     logit_bias: float = 0.0
     activation: Literal["sigmoid", "softmax"]
@@ -102,7 +105,7 @@ class ModelNotes(_Strict):
         names: of its classes, in the order of its outputs.
         dimensions: of its vectors; 0 where it makes none.
         parity: how near it is to the original on real photos, by measure.
-        accuracy: what the precision costs against fp32 on the calibration photos, by measure.
+        accuracy: what the precision costs against fp32, on photos it was not calibrated on, by measure.
     """
 
     version: Literal[1] = 1

@@ -8,6 +8,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 
 import numpy as np
 
@@ -69,10 +70,12 @@ class RelevanceScorer:
         self._head: tuple[Vectors, Vectors] | None = None
         self._classes: Vectors | None = None
         self._matrices: OrderedDict[Prompts, Vectors] = OrderedDict()
+        # By thread: a photo's vectors are scored against one label set after the other.
+        self._last = threading.local()
 
-    @property
+    @cached_property
     def card(self) -> ModelCard:
-        """Identity, known without loading the weights."""
+        """Identity, known without loading the weights; asked for with every label set of every photo."""
         knobs = {name: value for name, value in asdict(self._options).items() if name != "relevance"}
         return self._store.card(ENTRY, {"method": METHOD, **knobs, **asdict(self._options.relevance)})
 
@@ -81,12 +84,21 @@ class RelevanceScorer:
         """Execution provider of the text encoder, or ``not loaded``; the rest is NumPy."""
         return self._text.provider
 
-    def score(self, vectors: Vectors, prompts: Sequence[Sequence[str]]) -> Vectors:
+    def score(
+        self,
+        vectors: Vectors,
+        prompts: Sequence[Sequence[str]],
+        *,
+        exclusive: bool = False,
+        neutral: Sequence[str] = (),
+    ) -> Vectors:
         """Raw scores of image vectors for each label's prompts; the prompt that fits best counts.
 
         Args:
             vectors: (n, 1280) raw vectors.
             prompts: per label its texts, in this scorer's ``template``.
+            exclusive: changes nothing, since each label is judged alone; likewise ``neutral``.
+            neutral: see there.
 
         Returns:
             (n, len(prompts)) float32 in [0, 1]; a label without prompts, or near no class, scores 0.
@@ -100,6 +112,15 @@ class RelevanceScorer:
         return score_relevant(self._probabilities(vectors), matrix, self._options.relevance)
 
     def _probabilities(self, vectors: Vectors) -> Vectors:
+        """Of the classes, (n, 1000); the last vectors' are remembered, as they cost more than all the rest."""
+        last: tuple[Vectors, Vectors] | None = getattr(self._last, "made", None)
+        if last is not None and np.array_equal(last[0], vectors):
+            return last[1]
+        made = self._classified(vectors)
+        self._last.made = (vectors.copy(), made)
+        return made
+
+    def _classified(self, vectors: Vectors) -> Vectors:
         with self._lock:
             if self._head is None:
                 self._head = load_head(self._store.path(CLASSIFIER))

@@ -14,13 +14,14 @@ from resources.calibrations import FittedCalibration
 from resources.interviews import Interviews
 from resources.label_store import choose_label_sets
 from resources.scoreboards import Scoreboards
-from resources.source_cards import catalogue_cards
+from resources.source_cards import catalogue_cards, sees_people, sees_things, tagger_cut, topics_of
 from resources.toolbox_asking import Questions
 from resources.workbench import Workbench
 from tagging_assets.domain.asking import Asker
 from tagging_assets.domain.asking_way import Way
 from tagging_assets.domain.chat import ChatModel
 from tagging_assets.domain.chat_settings import Chat
+from tagging_assets.domain.cutting import PhotoCut
 from tagging_assets.domain.evidence import FEATURE_SOURCE, SourceCard
 from tagging_assets.domain.frames import ImageRecord
 from tagging_assets.domain.freshness import Item, Recipe
@@ -28,6 +29,8 @@ from tagging_assets.domain.fusion import Fusion
 from tagging_assets.domain.gathering import (
     CHAT,
     CHAT_CATEGORY,
+    DETECTOR,
+    DETECTOR_CATEGORY,
     PEOPLE,
     PEOPLE_CATEGORY,
     TAGGER,
@@ -37,6 +40,7 @@ from tagging_assets.domain.gathering import (
 from tagging_assets.domain.hashing import content_hash
 from tagging_assets.domain.images import PROXY_SIDE
 from tagging_assets.domain.labels import LabelSet
+from tagging_assets.domain.models import ModelCard
 from tagging_assets.domain.policy import person_attributes_allowed, refused
 from tagging_assets.domain.rules import Rules
 from tagging_assets.domain.stages import Recipes, Stage, build_recipes
@@ -44,9 +48,14 @@ from tagging_assets.domain.teaching import Pupil, Teacher
 from tagging_assets.domain.text_differences import SourceText
 from tagging_assets.settings import Retag
 
+#: Sources that are not put before the chat model: its own answers, and what only the decision reads.
+_UNHEARD = frozenset({CHAT, DETECTOR})
+
 #: Tools that assets, checks and sensors take by name.
 TOOLS = (
     "bench",
+    "weights",
+    "calibration_photos",
     "recipes",
     "source_versions",
     "database",
@@ -97,10 +106,12 @@ class Toolbox(Questions):
         return Workbench(
             self.tables,
             threads=self.threads,
+            threads_by_stage=self.threads_by_stage,
             find_copies=self._find_copies,
             lock=self.database.lock,
             keep_recipe=self._keep_recipe,
             keep_state=self.states.keep,
+            keep_provider=self.ran_on.keep,
             reporter=self._reporter,
             interrupt=self.cancel,
         )
@@ -113,15 +124,14 @@ class Toolbox(Questions):
             precision=self.settings.calibration.precision,
             min_decisions=self.settings.calibration.min_decisions,
             label_sets={name: one.category for name, one in self.label_sets.items()},
-            categories={PEOPLE: PEOPLE_CATEGORY, CHAT: CHAT_CATEGORY},
+            categories={PEOPLE: PEOPLE_CATEGORY, DETECTOR: DETECTOR_CATEGORY, CHAT: CHAT_CATEGORY},
         )
 
     @cached_property
     def label_sets(self) -> Mapping[str, LabelSet]:
         """The label sets that are in use and that the scorer can see."""
         chosen = choose_label_sets(self.settings.prompts_dir / "labels", self.settings.label_sets)
-        sees = str(self.entries["zero_shot"].capabilities["sees"]).split(", ")
-        people = self.people_allowed
+        sees, people = topics_of(self.entries["zero_shot"]), self.people_allowed
         return {one.name: one for one in chosen if not one.blind_spots(sees) and (people or one.scope != "person")}
 
     # What is decided.
@@ -168,6 +178,7 @@ class Toolbox(Questions):
         cards = {
             PEOPLE: people,
             FEATURE_SOURCE: people,
+            **({DETECTOR: self.thing_detector} if self.thing_detector else {}),
             ZERO_SHOT: self.zero_shot_scorer.card,
             TAGGER: self.tagger.card,
             **({CHAT: self.chat.card} if self.chat else {}),
@@ -177,7 +188,7 @@ class Toolbox(Questions):
     @cached_property
     def catalogue_cards(self) -> Mapping[tuple[str, str], SourceCard]:
         """How far each model of each source is trusted: the catalogue's word alone."""
-        return catalogue_cards(self.entries, self.revisions)
+        return catalogue_cards(self.entries, self.revisions, self.knobs)
 
     @cached_property
     def fusion(self) -> Fusion:
@@ -189,13 +200,25 @@ class Toolbox(Questions):
         """Gathers evidence with its provenance."""
         return Gatherer(
             landmarker=self.landmarker.card,
+            detector=self.thing_detector,
             zero_shot=self.zero_shot_scorer.card,
             tagger=self.tagger.card,
             chat=self.chat.card if self.chat else None,
             label_sets=self.label_sets,
             prompt_id=self.way.prompt.id if self.way else "",
             prompt_hash=self.way.prompt.hash if self.way else "",
+            tagger_cut=self.tagger_cut,
         )
+
+    @cached_property
+    def thing_detector(self) -> ModelCard | None:
+        """Card of the detector, where it finds more than people."""
+        return self.detector.card if sees_things(self.entries["person_detection"]) else None
+
+    @cached_property
+    def tagger_cut(self) -> PhotoCut | None:
+        """How the tagger's labels are cut photo by photo, where they are."""
+        return tagger_cut(self.knobs["tagging"], float(self.tagger.card.parameters.get("score_floor", 0.0)))
 
     @cached_property
     def labels(self) -> tuple[str, ...]:
@@ -278,6 +301,9 @@ class Toolbox(Questions):
         pixels = self.settings.images.max_megapixels
         label_sets = {name: one.hash for name, one in self.label_sets.items()}
         scorer = asdict(self.zero_shot_scorer.card)
+        # Where nothing is cut photo by photo, there is nothing to say about it.
+        cut = {"tagger_cut": asdict(self.tagger_cut)} if self.tagger_cut else {}
+        people = {"people_allowed": self.people_allowed} if sees_people(self.entries["tagging"]) else {}
         # Where nothing is asked, a vocabulary that cannot be read is nobody's concern.
         vocabulary = () if self.chat is None else self.vocabulary
         return build_recipes(
@@ -290,23 +316,29 @@ class Toolbox(Questions):
                     "proxy": proxy_store.VERSION,
                 },
                 "detections": {"model": asdict(self.detector.card)},
-                "landmarks": {"model": asdict(self.landmarker.card), "keep_points": self.people_allowed},
+                "landmarks": {
+                    "model": asdict(self.landmarker.card),
+                    "keep_points": self.people_allowed,
+                    **self.weighing,
+                },
                 "body_features": {"people_allowed": self.people_allowed},
                 "person_embeddings": {"model": asdict(self.encoder.card), "people_allowed": self.people_allowed},
                 "embeddings": {"model": asdict(self.encoder.card)},
                 "zero_shot_scores": {"model": scorer, "label_sets": label_sets},
-                "tagger_scores": {"model": asdict(self.tagger.card)},
+                "tagger_scores": {"model": asdict(self.tagger.card), **people},
                 "captions": self.captions_recipe(vocabulary),
                 "llm_tag_suggestions": {
                     **self.suggestions_recipe(vocabulary),
                     "label_sets": label_sets,
                     # What was seen is weighed by them before it is put before the model.
-                    "sources": _told({key: card for key, card in self.catalogue_cards.items() if key[0] != CHAT}),
+                    "sources": _told({k: card for k, card in self.catalogue_cards.items() if k[0] not in _UNHEARD}),
+                    **cut,
                 },
                 "tags": {
                     "rules": self.rules.model_dump(mode="json"),
                     "label_sets": label_sets,
                     "sources": _told(self.cards),
+                    **cut,
                 },
             }
         )

@@ -5,17 +5,22 @@ from functools import cached_property
 
 from resources.adapters import make_detector, make_encoder, make_landmarker, make_scorer, make_tagger
 from resources.batch_client import BatchClient
-from resources.catalogue import Entry
+from resources.calibration_photos import Photos, photos_of
+from resources.catalogue import Capability, Entry
 from resources.chat_models import ChatModels
 from resources.choices import entries_in_use, model_in_use
 from resources.model_in_use import ModelInUse
-from resources.onnx_session import OnnxOptions
+from resources.onnx_providers import CPU, GPU_BATCH, OnnxOptions, preferred
 from resources.provider_batches import ProviderBatches
 from resources.toolbox_stores import Stores
 from resources.weights import WeightsStore
 from tagging_assets.domain.chat import ChatModel
 from tagging_assets.domain.chat_settings import EMBEDDED, Sampling
 from tagging_assets.domain.models import Detector, ImageEncoder, Landmarker, Tagger, ZeroShotScorer
+from tagging_assets.domain.stages import STAGES
+
+#: Stages whose models run on ONNX Runtime over pictures.
+_ON_GPU = ("detections", "embeddings", "person_embeddings", "tagger_scores")
 
 
 class Models(Stores):
@@ -25,6 +30,11 @@ class Models(Stores):
     def weights(self) -> WeightsStore:
         """Weights on disk."""
         return WeightsStore()
+
+    @cached_property
+    def calibration_photos(self) -> Photos:
+        """What models are quantised by."""
+        return photos_of(self.settings.data_dir, self.weights)
 
     @cached_property
     def detector(self) -> Detector:
@@ -110,12 +120,34 @@ class Models(Stores):
     @cached_property
     def _onnx(self) -> OnnxOptions:
         # One thread per session, called from several: faster on CPUs than one session on all cores.
-        return OnnxOptions(provider=self.settings.inference.provider, threads=1)
+        inference = self.settings.inference
+        return OnnxOptions(provider=inference.provider, threads=1, device=inference.device)
+
+    @property
+    def threads_by_stage(self) -> Mapping[str, int]:
+        """Threads of the stages whose pictures are joined on a GPU: beside those that prepare, some that wait for it.
+
+        Two batches are under way at once, and each thread brings a chunk: with fewer the GPU would wait for them.
+        """
+        if self.settings.inference.threads or preferred(self._onnx.provider) == CPU:
+            return {}
+        return {name: self.threads + 2 * -(-(self._onnx.batch or GPU_BATCH) // STAGES[name].chunk) for name in _ON_GPU}
 
     @cached_property
     def entries(self) -> Mapping[str, Entry]:
         """What serves each task."""
         return entries_in_use(self.weights.catalogue, self.settings)
+
+    @cached_property
+    def knobs(self) -> Mapping[str, Mapping[str, Capability]]:
+        """What is chosen about each of them, by task and knob."""
+        return {task: model.knobs for task in self.entries if (model := self.model(task)) is not None}
+
+    @property
+    def weighing(self) -> Mapping[str, tuple[float, ...]]:
+        """How much the detector's word counts beside pose and face, where its entry says so."""
+        own = self.entries["person_detection"].person_weighing
+        return {"weighing": own} if own else {}
 
     def model(self, task: str) -> ModelInUse | None:
         """What serves a task, with the knobs of the settings; ``None`` where nothing does."""

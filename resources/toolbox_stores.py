@@ -18,6 +18,7 @@ from resources.manifest import Manifest
 from resources.promotions import Promotions
 from resources.proxy_store import ProxyStore
 from resources.publisher import Publisher
+from resources.ran_on import RanOnBook
 from resources.row_store import RowStore
 from resources.states import States
 from resources.votes import Votes
@@ -53,6 +54,11 @@ class Stores:
     def states(self) -> States:
         """What each stage holds of each batch, summed up."""
         return States(self.database.engine)
+
+    @cached_property
+    def ran_on(self) -> RanOnBook:
+        """What the stages' models really ran on."""
+        return RanOnBook(self.settings.data_dir / "providers")
 
     @cached_property
     def claims(self) -> Claims:

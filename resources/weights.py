@@ -13,13 +13,18 @@ from pathlib import Path
 from typing import Literal, Self
 
 from resources.catalogue import Capability, Catalogue, Entry, WeightFile, load_catalogue
-from resources.fetch import Fetcher, is_ready, stamp_path
+from resources.fetch import Fetcher, is_ready, sha256_of, stamp_path
+from resources.local_models import LOCAL, Pin, pin, pinned, read_pins
 from resources.sources_http import Progress, console_progress
+from tagging_assets.domain.errors import WeightsMissing
 from tagging_assets.domain.models import ModelCard
 
 logger = logging.getLogger(__name__)
 
-State = Literal["ready", "missing", "damaged"]
+State = Literal["ready", "missing", "damaged", "unpinned"]
+
+#: What a file may have that nobody has told the size of: 20 GB.
+_MOST = 20_000_000_000
 
 
 def default_cache_dir() -> Path:
@@ -36,7 +41,8 @@ class FileStatus:
     """One file of a model as it stands on this machine.
 
     Attributes:
-        state: ``ready``, ``missing`` (not fetched yet) or ``damaged`` (other bytes than the catalogue's).
+        state: ``ready``, ``missing`` (not fetched yet), ``damaged`` (other bytes than the catalogue's) or ``unpinned``
+            (nobody has published its hash, and none was taken here).
         path: where the file is, or should be put.
         size: bytes by the catalogue.
     """
@@ -66,8 +72,8 @@ class WeightsStore:
         offline: bool | None = None,
         progress: Progress = console_progress,
     ) -> None:
-        self.catalogue = catalogue or load_catalogue()
         self.cache_dir = cache_dir or default_cache_dir()
+        self.catalogue = pinned(catalogue or load_catalogue(local=self.cache_dir / LOCAL), read_pins(self.cache_dir))
         self._fetcher = Fetcher(
             offline=bool(os.environ.get("TAGGING_OFFLINE")) if offline is None else offline, progress=progress
         )
@@ -100,6 +106,11 @@ class WeightsStore:
         entry = self.catalogue.entry(entry_name)
         file = entry.file(file_name)
         path = self._place(entry_name, file)
+        if file.unpinned:
+            raise WeightsMissing(
+                f"{entry_name}: nobody has published the SHA-256 of {file.name}; `tagging models pull {entry_name} "
+                "--trust-first` fetches it, keeps its hash and holds every later fetch to it"
+            )
         if not is_ready(path, file):
             logger.info("%s needs %s; licence: %s", entry_name, file.name, entry.licence)
             self._fetcher.fetch(file, path)
@@ -123,6 +134,24 @@ class WeightsStore:
             As :meth:`path`.
         """
         return [self.path(owner.name, file.name) for owner in self._owners(entry_name) for file in owner.files]
+
+    def trust(self, entry_name: str) -> dict[str, Pin]:
+        """Fetch the entry's files that nobody has published a hash of, and hold them to what came from now on.
+
+        Returns:
+            What was taken, by file.
+
+        Raises:
+            WeightsMissing, DiskFull: as :meth:`path`.
+            SettingsError: there is no such entry.
+        """
+        taken = {}
+        for owner in self._owners(entry_name):
+            for file in owner.files:
+                if file.unpinned:
+                    taken[file.name] = self._trust(owner, file)
+        self.catalogue = pinned(self.catalogue, read_pins(self.cache_dir))
+        return taken
 
     def status(self, entry_name: str) -> list[FileStatus]:
         """What is here, by size and stamp; reads no file."""
@@ -152,8 +181,18 @@ class WeightsStore:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def _trust(self, owner: Entry, file: WeightFile) -> Pin:
+        fresh = self._place(owner.name, file)
+        source = self._fetcher.obtain(file.name, file.sources, fresh, _MOST)
+        taken = Pin(sha256=sha256_of(fresh), size=fresh.stat().st_size, source=source)
+        pin(self.cache_dir, owner.name, file.name, taken)
+        final = self._place(owner.name, file.model_copy(update={"sha256": taken.sha256, "size": taken.size}))
+        final.parent.mkdir(parents=True, exist_ok=True)
+        fresh.replace(final)
+        return taken
+
     def _place(self, group: str, file: WeightFile) -> Path:
-        return self.cache_dir / group / file.sha256[:12] / file.name
+        return self.cache_dir / group / (file.sha256[:12] or "unpinned") / file.name
 
     def _owners(self, entry_name: str) -> list[Entry]:
         entry = self.catalogue.entry(entry_name)
@@ -161,5 +200,6 @@ class WeightsStore:
 
     def _status(self, owner: str, file: WeightFile, ready: bool) -> FileStatus:
         path = self.location(owner, file.name)
-        state: State = "ready" if ready else "damaged" if path.exists() else "missing"
+        absent: State = "unpinned" if file.unpinned else "missing"
+        state: State = "ready" if ready else "damaged" if path.exists() and not file.unpinned else absent
         return FileStatus(owner, file.name, state, path, file.size)

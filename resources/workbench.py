@@ -39,6 +39,8 @@ Lock = Callable[[str], AbstractContextManager[None]]
 KeepRecipe = Callable[[Recipe], None]
 #: Remembers what a stage holds of a partition now, summed up.
 KeepState = Callable[[StageState], None]
+#: Remembers what the model of a stage ran on, given the stage and the provider.
+KeepProvider = Callable[[str, str], None]
 
 T = TypeVar("T")
 
@@ -138,20 +140,24 @@ class Workbench:
     Attributes:
         store: what partitions hold.
         threads: chunks computed at once.
+        threads_by_stage: the same for stages that like another number.
         find_copies: lends records of the same photo from other partitions.
         lock: keeps two runs off one partition.
         keep_recipe: remembers what a recipe hash stands for.
         keep_state: remembers what a partition came to.
         reporter: told about progress.
+        keep_provider: remembers what a stage's model ran on, told the stage and the provider.
         interrupt: ends what threads wait for; called where a run is interrupted, as by Ctrl-C.
     """
 
     store: FrameStore
     threads: int = 1
+    threads_by_stage: Mapping[str, int] = field(default_factory=dict)
     find_copies: FindCopies = lambda _stage, _partition, _items: ()
     lock: Lock = field(default=lambda _name: nullcontext())
     keep_recipe: KeepRecipe = field(default=lambda _recipe: None)
     keep_state: KeepState = field(default=lambda _state: None)
+    keep_provider: KeepProvider = field(default=lambda _stage, _provider: None)
     reporter: Reporter = field(default_factory=Silent)
     interrupt: Callable[[], None] = lambda: None
 
@@ -218,7 +224,7 @@ class Workbench:
             self.reporter.begin(stage_name, partition, len(todo.compute))
             finished = False
             try:
-                workers = replace(self, threads=threads or self.threads)
+                workers = replace(self, threads=threads or self.threads_by_stage.get(stage_name, self.threads))
                 for records in workers._computed_once(STAGES[stage_name], run_id, recipe, todo.compute, compute):
                     standing += records
                     self.reporter.advance(len(records))
@@ -281,7 +287,7 @@ class Workbench:
     def _computed(
         self, stage: Stage, run_id: str, recipe: Recipe, items: Sequence[Item], compute: Compute
     ) -> Iterator[list[ImageRecord]]:
-        chunks = [items[start : start + stage.chunk] for start in range(0, len(items), stage.chunk)]
+        chunks = list(_chunks(items, stage.chunk, self.threads))
 
         def work(chunk: Sequence[Item]) -> list[ImageRecord]:
             began = time.monotonic()
@@ -311,6 +317,16 @@ class Workbench:
             finally:
                 for future in futures:
                     future.cancel()
+
+
+def _chunks(items: Sequence[Item], size: int, threads: int) -> Iterator[Sequence[Item]]:
+    """Chunks of ``size``, smaller towards the end: no thread is left alone with much work while the others are idle."""
+    start = 0
+    while start < len(items):
+        left = len(items) - start
+        step = size if threads == 1 else min(size, -(-left // (2 * threads)))
+        yield items[start : start + step]
+        start += step
 
 
 def _counted(record: ImageRecord, previous: StageFrame) -> ImageRecord:

@@ -96,10 +96,13 @@ def retag(
 ) -> None:
     """Compute what a changed model, prompt, label set, rule or decision has made stale: that, and nothing else."""
     from tagging_assets.commands import retag as command
+    from tagging_assets.commands.exporting import make_missing
     from tagging_assets.commands.session import open_session, user
 
     when = since.replace(tzinfo=UTC) if since else None
     with open_session(settings) as session:
+        if not dry_run:
+            make_missing(session)
         work = command.look(session, command.Wanted(tuple(stage or ()), limit, when, failed))
         plan = command.told(session, work)
         if not as_json:

@@ -6,9 +6,12 @@ from pathlib import Path
 
 import dagster as dg
 
+from resources.catalogue import Catalogue
+from resources.exporting import exportable
 from resources.frame_io import FrameIOManager
 from resources.toolbox import TOOLS, Toolbox
 from resources.toolbox_resource import ToolboxResource
+from resources.weights import WeightsStore
 from sensors.new_images import new_images
 from sensors.provider_batches import provider_batches
 from sensors.retag import retag
@@ -21,6 +24,7 @@ from tagging_assets.assets.captions import captions
 from tagging_assets.assets.decisions import decisions
 from tagging_assets.assets.detections import detections
 from tagging_assets.assets.embeddings import embeddings
+from tagging_assets.assets.exported_models import exported_models
 from tagging_assets.assets.images import images
 from tagging_assets.assets.landmarks import landmarks
 from tagging_assets.assets.line import Line
@@ -28,12 +32,20 @@ from tagging_assets.assets.llm_tag_suggestions import llm_tag_suggestions
 from tagging_assets.assets.person_embeddings import person_embeddings
 from tagging_assets.assets.proxies import proxies
 from tagging_assets.assets.published_tags import published_tags
+from tagging_assets.assets.quantised_models import quantisable, quantised_models
 from tagging_assets.assets.recipes import recipe_sources
 from tagging_assets.assets.tagger_scores import tagger_scores
 from tagging_assets.assets.tags import tags
 from tagging_assets.assets.zero_shot_scores import zero_shot_scores
 from tagging_assets.automation import automation
-from tagging_assets.jobs import ask_benchmark, calibrate, score_benchmark, tag_images
+from tagging_assets.jobs import (
+    ask_benchmark,
+    calibrate,
+    export_models,
+    quantise_models,
+    score_benchmark,
+    tag_images,
+)
 from tagging_assets.settings import DEFAULT_SETTINGS
 
 STAGE_ASSETS = [
@@ -69,13 +81,27 @@ def build_defs(*, resource_overrides: Mapping[str, object] | None = None) -> dg.
         "line": dg.ResourceDefinition(_line, required_resource_keys={"toolbox"}),
         "frames": dg.IOManagerDefinition(_frames, required_resource_keys={"toolbox"}),
     }
+    catalogue = _catalogue(resource_overrides or {})
     return dg.Definitions(
-        assets=[*recipe_sources, *STAGE_ASSETS, calibration, *BENCHMARK_ASSETS],
-        jobs=[tag_images, calibrate, ask_benchmark, score_benchmark],
+        assets=[
+            *recipe_sources,
+            *STAGE_ASSETS,
+            calibration,
+            *BENCHMARK_ASSETS,
+            exported_models(exportable(catalogue)),
+            quantised_models(quantisable(catalogue)),
+        ],
+        jobs=[tag_images, calibrate, export_models, quantise_models, ask_benchmark, score_benchmark],
         sensors=[new_images, retag, provider_batches, automation],
         resources={**resources, **(resource_overrides or {})},
         executor=dg.in_process_executor,
     )
+
+
+def _catalogue(overrides: Mapping[str, object]) -> Catalogue:
+    """The models there are, those of this machine included: of the toolbox in use, where one is given."""
+    toolbox = overrides.get("toolbox")
+    return toolbox.weights.catalogue if isinstance(toolbox, Toolbox) else WeightsStore().catalogue
 
 
 def toolbox_from_environment() -> ToolboxResource:

@@ -9,7 +9,7 @@ POOL_LIMITS = {"gpu": 1, "llm": 4}
 tag_images = dg.define_asset_job(
     "tag_images",
     selection=dg.AssetSelection.all()
-    - dg.AssetSelection.groups("recipes", "benchmark")
+    - dg.AssetSelection.groups("recipes", "benchmark", "models")
     - dg.AssetSelection.assets("calibration"),
     executor_def=dg.in_process_executor,
     description="Tag a batch of photos: compute what is missing or stale, keep the rest.",
@@ -21,6 +21,22 @@ calibrate = dg.define_asset_job(
     selection=dg.AssetSelection.assets("calibration"),
     executor_def=dg.in_process_executor,
     description="Fit calibrations and thresholds to accepted and rejected tags.",
+)
+
+#: One model, from its checkpoint; the line uses it once it is proved.
+export_models = dg.define_asset_job(
+    "export_models",
+    selection=dg.AssetSelection.assets("exported_models"),
+    executor_def=dg.in_process_executor,
+    description="Make ONNX files of a model's checkpoint, and compare them with the library they come from.",
+)
+
+#: One model in one precision; used once tagging.yaml says so.
+quantise_models = dg.define_asset_job(
+    "quantise_models",
+    selection=dg.AssetSelection.assets("quantised_models"),
+    executor_def=dg.in_process_executor,
+    description="Make a model faster by the project's own photos, and compare it with fp32 on others.",
 )
 
 #: One contestant of an experiment about all its photos.

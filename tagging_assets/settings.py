@@ -4,6 +4,7 @@ A file may build on another with ``extends: path``; mappings merge, everything e
 count from the folder of the file that says them.
 """
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -46,9 +47,16 @@ class People(_Section):
 
 
 class Inference(_Section):
-    """What models run on."""
+    """What models run on.
+
+    Attributes:
+        provider: ``auto`` takes a GPU where there is one.
+        device: which GPU, counted within ``CUDA_VISIBLE_DEVICES``; one process uses one.
+        threads: photos worked on at once; as many as suit the machine by default.
+    """
 
     provider: Literal["auto", "tensorrt", "cuda", "cpu"] = "auto"
+    device: int = pydantic.Field(default=0, ge=0)
     threads: int | None = pydantic.Field(default=None, ge=1, le=64)
 
 
@@ -112,16 +120,21 @@ class Settings(_Section):
         return said
 
 
+def settings_file(path: Path | None = None) -> Path:
+    """The file that settings come from: the one that is named, ``$TAGGING_SETTINGS``, or the project's own."""
+    return path or Path(os.environ.get("TAGGING_SETTINGS") or DEFAULT_SETTINGS)
+
+
 def load_settings(path: Path | None = None) -> Settings:
     """Read and validate a settings file.
 
     Args:
-        path: the file; the project's own ``tagging.yaml`` by default.
+        path: the file; by default as :func:`settings_file` says.
 
     Raises:
         SettingsError: the file is missing, is not YAML, or says something impossible; one line says where.
     """
-    chosen = path or DEFAULT_SETTINGS
+    chosen = settings_file(path)
     try:
         return Settings.model_validate(_merged(chosen, seen=()))
     except pydantic.ValidationError as error:

@@ -20,6 +20,7 @@ from tagging_assets.domain.models import (
     PersonLandmarks,
     RgbImage,
     Vectors,
+    Wanted,
 )
 from tagging_assets.domain.prompts import Prompt, render
 from tagging_assets.domain.skeleton import POINTS
@@ -71,21 +72,29 @@ class Fake:
 
 
 class FakeDetector(Fake):
-    """Finds the same people in every photo: (score, box as shares of the photo)."""
+    """Finds the same people in every photo: (score, box as shares of the photo); and the same things after them."""
 
     def __init__(self, *people: tuple[float, Box], fails: TaggingError | None = None) -> None:
         super().__init__("fake-detector", fails=fails)
         self.people = sorted(people, reverse=True)
+        #: Label to score; a thing fills the photo.
+        self.things: dict[str, float] = {}
 
     def detect(self, images: Sequence[RgbImage]) -> list[list[Detection]]:
         self._called(len(images))
-        return [[self._box(image, *person) for person in self.people] for image in images]
+        return [
+            [
+                *(self._box(image, *person) for person in self.people),
+                *(self._box(image, score, (0, 0, 1, 1), label) for label, score in self.things.items()),
+            ]
+            for image in images
+        ]
 
     @staticmethod
-    def _box(image: RgbImage, score: float, share: Box) -> Detection:
+    def _box(image: RgbImage, score: float, share: Box, label: str = "person") -> Detection:
         height, width = image.shape[:2]
         x0, y0, x1, y1 = share
-        return Detection("person", (x0 * width, y0 * height, x1 * width, y1 * height), score)
+        return Detection(label, (x0 * width, y0 * height, x1 * width, y1 * height), score)
 
 
 class FakeLandmarker(Fake):
@@ -95,7 +104,7 @@ class FakeLandmarker(Fake):
         super().__init__("fake-landmarker", fails=fails)
         self.sees_people = sees_people
 
-    def landmarks(self, crop: RgbImage) -> PersonLandmarks:
+    def landmarks(self, crop: RgbImage, wanted: Wanted = "parts") -> PersonLandmarks:
         self._called(1)
         if not self.sees_people:
             return PersonLandmarks(None, None, None)
@@ -150,7 +159,14 @@ class FakeScorer(Fake):
         super().__init__("fake-scorer", fails=fails)
         self.words = words
 
-    def score(self, vectors: Vectors, prompts: Sequence[Sequence[str]]) -> Vectors:
+    def score(
+        self,
+        vectors: Vectors,
+        prompts: Sequence[Sequence[str]],
+        *,
+        exclusive: bool = False,
+        neutral: Sequence[str] = (),
+    ) -> Vectors:
         self._called(len(vectors))
         row = [self._of(" ".join(ensemble).split()) for ensemble in prompts]
         return np.tile(np.array(row, np.float32), (len(vectors), 1))

@@ -16,6 +16,19 @@ def write(path: Path, text: str) -> Path:
     return path
 
 
+@pytest.fixture(autouse=True)
+def _none_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("TAGGING_SETTINGS", raising=False)
+
+
+def test_every_command_takes_the_file_that_the_environment_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TAGGING_SETTINGS", str(write(tmp_path / "tagging.yaml", "data_dir: here\n")))
+    assert load_settings().data_dir == tmp_path / "here"
+    assert load_settings(write(tmp_path / "named.yaml", "data_dir: there\n")).data_dir == tmp_path / "there"
+
+
 def test_the_shipped_settings_load() -> None:
     shipped = load_settings()
     assert shipped.data_dir == PROJECT / ".tagging"

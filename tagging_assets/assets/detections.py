@@ -1,4 +1,4 @@
-"""Boxes of possible people: raw detector scores above a low floor. No decision is made here."""
+"""Boxes of possible people and things: raw detector scores above a low floor. No decision is made here."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -13,6 +13,7 @@ from tagging_assets.assets.stage import run_stage, stage_asset
 from tagging_assets.domain.frames import Row, StageFrame
 from tagging_assets.domain.freshness import Item
 from tagging_assets.domain.models import Detection, Detector
+from tagging_assets.domain.policy import refused
 from tagging_assets.domain.stages import Recipes
 
 
@@ -26,7 +27,7 @@ def detections(
     proxy_files: dg.ResourceParam[ProxyStore],
     detector: dg.ResourceParam[Detector],
 ) -> dg.MaterializeResult[StageFrame]:
-    """Find people in proxies."""
+    """Find people and things in proxies."""
     compute = partial(detect, detector=detector, proxy_files=proxy_files)
     return run_stage(
         context,
@@ -40,7 +41,10 @@ def detections(
 
 
 def detect(items: Sequence[Item], *, detector: Detector, proxy_files: ProxyStore) -> list[Outcome]:
-    """Boxes of a chunk of images, best first; a proxy that is gone is that image's own error."""
+    """Boxes of a chunk of images, best first; a proxy that is gone is that image's own error.
+
+    Labels that the policy forbids are not even stored.
+    """
     return together(
         items,
         lambda item: proxy_files.load(item.row("proxies")["path"]),
@@ -56,5 +60,5 @@ def _rows(boxes: Sequence[Detection]) -> list[Row]:
             **dict(zip(("x0", "y0", "x1", "y1"), box.box_xyxy, strict=True)),
             "score": box.score,
         }
-        for number, box in enumerate(boxes)
+        for number, box in enumerate(box for box in boxes if refused(box.label) is None)
     ]

@@ -1,4 +1,4 @@
-"""Pose, face and silhouette of every box, and one calibrated score of how likely a person is in it."""
+"""Pose, face and silhouette in every box of a person, and one calibrated score of how likely a person is in it."""
 
 from functools import partial
 
@@ -11,7 +11,8 @@ from tagging_assets.assets.stage import run_stage, stage_asset
 from tagging_assets.domain.frames import Row, StageFrame
 from tagging_assets.domain.freshness import Item
 from tagging_assets.domain.landmarks import landmark_rows
-from tagging_assets.domain.models import Landmarker
+from tagging_assets.domain.models import PERSON_LABEL, Landmarker
+from tagging_assets.domain.person import EMBEDDED_WEIGHING, Weighing
 from tagging_assets.domain.stages import Recipes
 
 
@@ -28,7 +29,13 @@ def landmarks(
     """Look at each box; points are kept only where people may be measured."""
     recipe = recipes["landmarks"]
     keep_points = bool(recipe.parts["keep_points"])
-    compute = partial(look, landmarker=landmarker, proxy_files=proxy_files, keep_points=keep_points)
+    compute = partial(
+        look,
+        landmarker=landmarker,
+        proxy_files=proxy_files,
+        keep_points=keep_points,
+        weighing=recipe.parts.get("weighing", EMBEDDED_WEIGHING),
+    )
     frames = {"proxies": proxies, "detections": detections}
     return run_stage(
         context,
@@ -41,10 +48,17 @@ def landmarks(
     )
 
 
-def look(item: Item, *, landmarker: Landmarker, proxy_files: ProxyStore, keep_points: bool) -> list[Row]:
-    """Rows of one photo, one per box."""
-    boxes = item.rows("detections")
+def look(
+    item: Item,
+    *,
+    landmarker: Landmarker,
+    proxy_files: ProxyStore,
+    keep_points: bool,
+    weighing: Weighing = EMBEDDED_WEIGHING,
+) -> list[Row]:
+    """Rows of one photo, one per box of a possible person."""
+    boxes = [row for row in item.rows("detections") if row["label"] == PERSON_LABEL]
     if not boxes:
         return []
     image = proxy_files.load(item.row("proxies")["path"])
-    return list(landmark_rows(image, boxes, landmarker, keep_points=keep_points))
+    return list(landmark_rows(image, boxes, landmarker, keep_points=keep_points, weighing=weighing))

@@ -10,7 +10,7 @@ from tagging_assets.assets.stage import run_stage, stage_asset
 from tagging_assets.assets.views import View, crop, embed
 from tagging_assets.domain.frames import StageFrame
 from tagging_assets.domain.freshness import Item
-from tagging_assets.domain.models import ImageEncoder
+from tagging_assets.domain.models import PERSON_LABEL, ImageEncoder
 from tagging_assets.domain.stages import Recipes
 
 #: Boxes below this are not worth a vector: hardly one of them turns out to be a person.
@@ -37,7 +37,11 @@ def person_embeddings(
 
 def person_views(item: Item, *, proxy_files: ProxyStore, allowed: bool) -> list[View]:
     """The people of a photo that are encoded."""
-    people = [row for row in item.rows("detections") if allowed and row["score"] >= PERSON_VIEW_FLOOR]
+    people = [
+        row
+        for row in item.rows("detections")
+        if allowed and row["label"] == PERSON_LABEL and row["score"] >= PERSON_VIEW_FLOOR
+    ]
     if not people:
         return []
     image = proxy_files.load(item.row("proxies")["path"])

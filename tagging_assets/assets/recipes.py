@@ -11,7 +11,7 @@ import dagster as dg
 
 #: External asset → what it is.
 SOURCES: dict[str, str] = {
-    "person_detector": "Weights of the model that finds people.",
+    "person_detector": "Weights of the model that finds people and things.",
     "landmarker": "Weights of the models that find pose, face and silhouette.",
     "image_encoder": "Weights of the model that turns pictures into vectors.",
     "zero_shot_scorer": "Weights of the models that score free text against picture vectors.",

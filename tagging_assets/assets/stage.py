@@ -9,6 +9,7 @@ from typing import Any
 
 import dagster as dg
 
+from resources.ran_on import fell_back
 from resources.workbench import Compute, StageRun, Workbench
 from tagging_assets.domain.checks import descriptions_of, problems_of
 from tagging_assets.domain.frames import StageFrame
@@ -122,6 +123,9 @@ def run_stage(
     }
     if model is not None:
         metadata["execution provider"] = model.provider
+        bench.keep_provider(recipe.stage, model.provider)
+        if fell_back(model.provider):
+            context.log.warning(f"{recipe.stage} is slower than it could be: it ran on {model.provider}")
     return dg.MaterializeResult(
         value=run.frame,
         metadata=metadata,

@@ -22,6 +22,7 @@ from tagging_assets.domain.verdicts import StandingVerdict, standing
 def tags(
     context: dg.AssetExecutionContext,
     proxies: StageFrame,
+    detections: StageFrame,
     landmarks: StageFrame,
     body_features: StageFrame,
     zero_shot_scores: StageFrame,
@@ -38,6 +39,7 @@ def tags(
     """Decide each photo's tags."""
     frames = {
         "proxies": proxies,
+        "detections": detections,
         "landmarks": landmarks,
         "body_features": body_features,
         "zero_shot_scores": zero_shot_scores,

@@ -29,21 +29,22 @@ def zero_shot_scores(
     label_sets: dg.ResourceParam[LabelSets],
 ) -> dg.MaterializeResult[StageFrame]:
     """Score each subject against each label of the sets that are about its kind."""
-    compute = each(partial(score, scorer=zero_shot_scorer, label_sets=label_sets))
+    floor = float(zero_shot_scorer.card.parameters.get("score_floor", SCORE_FLOOR))
+    compute = each(partial(score, scorer=zero_shot_scorer, label_sets=label_sets, floor=floor))
     frames = {"embeddings": embeddings, "person_embeddings": person_embeddings}
     recipe = recipes["zero_shot_scores"]
     return run_stage(context, bench, recipe, frames, compute, model=zero_shot_scorer, show=histogram)
 
 
-def score(item: Item, *, scorer: ZeroShotScorer, label_sets: LabelSets) -> list[Row]:
-    """Rows of one photo."""
+def score(item: Item, *, scorer: ZeroShotScorer, label_sets: LabelSets, floor: float = SCORE_FLOOR) -> list[Row]:
+    """Rows of one photo: raw scores from the floor on."""
     return [
         {"subject": subject, "label_set": label_set.name, "label": label.name, "score": float(value)}
         for subject, vectors in subjects(item)
         for label_set in label_sets.values()
         if label_set.scope == ("image" if subject == "image" else "person")
         for label, value in zip(label_set.scored, score_label_set(scorer, vectors, label_set), strict=True)
-        if value >= SCORE_FLOOR
+        if value >= floor
     ]
 
 

@@ -3,10 +3,12 @@
 import importlib.util
 import os
 import shutil
+import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from rich.markup import escape
 
 from tagging_assets.commands.console import stdout
@@ -23,9 +25,8 @@ Finding = dict[str, Any]
 
 def examine(settings_path: Path | None) -> list[Finding]:
     """Findings in order; each has ``check``, ``ok`` and ``says``."""
-    path = settings_path or (Path(os.environ["TAGGING_SETTINGS"]) if os.environ.get("TAGGING_SETTINGS") else None)
     try:
-        settings = load_settings(path)
+        settings = load_settings(settings_path)
     except SettingsError as error:
         return [_finding("settings", False, str(error))]
     checks: list[tuple[str, Callable[[Settings], str]]] = [
@@ -157,16 +158,28 @@ def _system_libraries(_settings: Settings) -> str:
 
 
 def _onnxruntime(settings: Settings) -> str:
-    from resources.onnx_session import load_onnxruntime
+    """A model of one node is really run: that a provider is in the build says nothing of drivers and libraries."""
+    import onnx
+    from onnx import TensorProto, helper
 
-    onnxruntime = load_onnxruntime()
-    available = onnxruntime.get_available_providers()
-    wanted = {"cuda": "CUDAExecutionProvider", "tensorrt": "TensorrtExecutionProvider"}.get(
-        settings.inference.provider, "CPUExecutionProvider"
-    )
-    if wanted not in available:
-        raise ModelFailed(f"{wanted} is not in this ONNX Runtime ({', '.join(available)}); set inference.provider")
-    return f"{onnxruntime.__version__}: {', '.join(available)}"
+    from resources.onnx_providers import OnnxOptions
+    from resources.onnx_runtime import load_onnxruntime
+    from resources.onnx_session import OnnxSession
+
+    ends = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", 2]) for name in ("x", "y")]
+    graph = helper.make_graph([helper.make_node("Neg", ["x"], ["y"])], "one_node", ends[:1], ends[1:])
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "one_node.onnx"
+        onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
+        inference = settings.inference
+        session = OnnxSession(path, OnnxOptions(provider=inference.provider, threads=1, device=inference.device))
+        session.run({"x": np.ones((1, 2), dtype=np.float32)})
+    if session.fell_back:
+        raise ModelFailed(
+            f"models run on {session.provider}: install the extra `cuda` and NVIDIA's driver, "
+            "or set inference.provider: cpu"
+        )
+    return f"{load_onnxruntime().__version__}: models run on {session.provider}"
 
 
 def _weights(settings: Settings) -> str:

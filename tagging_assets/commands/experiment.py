@@ -16,6 +16,7 @@ from tagging_assets.commands.batches import run_batches
 from tagging_assets.commands.console import stderr
 from tagging_assets.commands.experiment_planning import Planned, Typed, plan
 from tagging_assets.commands.experiment_results import board_json, show_board
+from tagging_assets.commands.exporting import make_missing
 from tagging_assets.commands.in_process import executing
 from tagging_assets.commands.models import ensure
 from tagging_assets.commands.session import Session
@@ -100,6 +101,7 @@ def run(session: Session, name: str, paths: Sequence[Path], typed: Typed, *, who
             contestant failed for, where nobody could be asked.
     """
     tools, began = session.toolbox, datetime.now(UTC)
+    make_missing(session)
     planned = plan(session, name, paths, typed)
     experiment = planned.experiment
     tools.experiments.keep(experiment, who=who, now=began)

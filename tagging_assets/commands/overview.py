@@ -5,11 +5,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from rich.markup import escape
+
 from resources.chat_budget import ChatBudget, Limit
 from resources.photo_folder import canonical
+from resources.ran_on import RanOn
 from resources.states import StageSum
 from tagging_assets.assets.line import StaleSum, summed
-from tagging_assets.commands.console import print_table
+from tagging_assets.commands.console import print_table, stdout
 from tagging_assets.commands.run import failures
 from tagging_assets.commands.session import Session
 from tagging_assets.domain.stages import STAGES
@@ -23,6 +26,7 @@ def status(session: Session) -> dict[str, Any]:
     stale_batches = line.stale_batches(now=now)
     stale = {one.stage: one for one in summed(line.stale(stale_batches, now=now))}
     tags = tools.publisher.counts()
+    ran_on = tools.ran_on.told()
     midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
     return {
         "data_dir": str(session.settings.data_dir),
@@ -33,13 +37,23 @@ def status(session: Session) -> dict[str, Any]:
         "stale_batches": len(stale_batches),
         "published_tags": sum(tags.values()),
         "needs_review": tags.get("needs_review", 0),
-        "stages": {stage: _stage_status(held.get(stage), stale.get(stage)) for stage in STAGES},
+        "stages": {
+            stage: {**_stage_status(held.get(stage), stale.get(stage)), "ran_on": _ran_on(ran_on.get(stage, ()))}
+            for stage in STAGES
+        },
         "llm_calls": tools.ledger.outcomes(),
         # With what is reserved, as the budget counts.
         "llm_usd_today": float(ChatBudget(session.database.engine).spent(Limit.daily(0))),
         "llm_unpriced_today": tools.ledger.unpriced(midnight),
         "llm_budget_usd": session.settings.llm.budget_usd,
     }
+
+
+def _ran_on(runs: Sequence[RanOn]) -> list[dict[str, Any]]:
+    return [
+        {"provider": one.provider, "fell_back": one.fell_back, "host": one.host, "at": one.at.isoformat()}
+        for one in runs
+    ]
 
 
 def _stage_status(held: StageSum | None, stale: StaleSum | None) -> dict[str, Any]:
@@ -58,12 +72,14 @@ def show_status(told: Mapping[str, Any]) -> None:
         f"{told['images']} photos in {told['batches']} batches ({told['stale_batches']} stale), "
         f"{told['published_tags']} tags ({told['needs_review']} to review), {told['gone']} photos gone; "
         f"{told['data_dir']}",
-        ["stage", "ok", "failed", "to compute", "at most", "why"],
+        ["stage", "ok", "failed", "to compute", "at most", "why", "ran on"],
         [
-            (stage, one["ok"], one["failed"], one["to_compute"], one["at_most"], _because(one["why"]))
+            (stage, one["ok"], one["failed"], one["to_compute"], one["at_most"], _because(one["why"]), _where(one))
             for stage, one in told["stages"].items()
         ],
     )
+    for said in _slower(told["stages"]):
+        stdout.print(f"[yellow]slower than wanted[/yellow] {escape(said)}", highlight=False, soft_wrap=True)
     if told["llm_calls"]:
         calls = ", ".join(f"{count} {outcome}" for outcome, count in sorted(told["llm_calls"].items()))
         print_table("chat model", ["calls", "today (UTC)"], [(calls, _money(told))])
@@ -73,6 +89,24 @@ def _money(told: Mapping[str, Any]) -> str:
     budget, unpriced = told["llm_budget_usd"], told["llm_unpriced_today"]
     spent = f"${told['llm_usd_today']:.4f}" + ("" if budget is None else f" of ${budget:g}")
     return f"{spent}; {unpriced} at a price that nobody knows" if unpriced else spent
+
+
+def _slower(stages: Mapping[str, Any]) -> list[str]:
+    """What fell back to a slower provider, a line for each reason and machine."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for stage, one in stages.items():
+        for run in one["ran_on"]:
+            if run["fell_back"]:
+                found.setdefault((run["provider"], run["host"]), []).append(stage)
+    return [
+        f"{', '.join(names)} on {host}: {provider}; see `tagging doctor`" for (provider, host), names in found.items()
+    ]
+
+
+def _where(one: Mapping[str, Any]) -> str:
+    """Providers by the short names that people know."""
+    names = dict.fromkeys(run["provider"].partition(" ")[0] for run in one["ran_on"])
+    return ", ".join(name.removesuffix("ExecutionProvider") for name in names)
 
 
 def _because(why: Mapping[str, int]) -> str:

@@ -13,6 +13,7 @@ from rich.markup import escape
 from resources.photo_folder import canonical
 from tagging_assets.commands.batches import run_batches
 from tagging_assets.commands.console import stderr
+from tagging_assets.commands.exporting import make_missing
 from tagging_assets.commands.models import ensure
 from tagging_assets.commands.session import Session, user
 from tagging_assets.domain.errors import SettingsError
@@ -87,6 +88,7 @@ def run_paths(session: Session, paths: Sequence[Path]) -> RunReport:
     for path in paths:
         if not path.exists():
             raise SettingsError(f"{path} is not there; give a photo or a folder of photos")
+    make_missing(session)
     seen = session.toolbox.intake.look_until_stable(paths, patience_seconds=_PATIENCE_SECONDS)
     refs = session.toolbox.manifest.known([canonical(path) for path in paths])
     batches = sorted({*seen.change.touched_batches, *(ref.batch for ref in refs if not ref.gone)})

@@ -17,13 +17,18 @@ from tagging_assets.assets.line import Line
 from tagging_assets.commands.console import ProgressBars
 from tagging_assets.domain.chat_settings import Strategy
 from tagging_assets.domain.errors import SettingsError
-from tagging_assets.settings import DEFAULT_SETTINGS, Settings, load_settings
+from tagging_assets.settings import DEFAULT_SETTINGS, Settings, load_settings, settings_file
 
 if TYPE_CHECKING:
     import dagster as dg
 
 #: Where ``dagster.yaml`` and ``workspace.yaml`` lie.
 PROJECT = DEFAULT_SETTINGS.parent
+
+#: Statements of Dagster that take longer are given up: listing all partitions of a large library takes seconds.
+_STATEMENT_MILLISECONDS = 600_000
+#: Connections that are older are made anew: firewalls forget idle ones.
+_RECYCLE_SECONDS = 600
 
 
 @dataclass(frozen=True)
@@ -63,6 +68,9 @@ class Session:
         os.environ.update(self.environment)
         (self.settings.data_dir / "dagster").mkdir(parents=True, exist_ok=True)
         instance = dg.DagsterInstance.from_config(str(PROJECT))
+        # A connection for each of the thousand statements of a run takes as long as the statements do; Dagster knows
+        # no other way to keep some open.
+        instance.optimize_for_webserver(_STATEMENT_MILLISECONDS, pool_recycle=_RECYCLE_SECONDS, max_overflow=8)
         set_pool_limits(instance)
         return instance
 
@@ -127,7 +135,7 @@ def open_session(settings_path: Path | None, *, strategy: Strategy | None = None
         SettingsError: the settings say something impossible.
         DatabaseUnavailable: Postgres does not answer.
     """
-    path = settings_path or Path(os.environ.get("TAGGING_SETTINGS") or DEFAULT_SETTINGS)
+    path = settings_file(settings_path)
     settings = load_settings(path)
     if strategy is not None:
         llm = settings.llm.model_copy(update={"strategy": strategy})

@@ -12,6 +12,7 @@ from pathlib import Path
 import httpx
 
 from tagging_assets.commands.console import stderr
+from tagging_assets.commands.exporting import make_missing
 from tagging_assets.commands.models import ensure
 from tagging_assets.commands.session import PROJECT, Session
 from tagging_assets.domain.errors import SettingsError, TaggingError
@@ -37,6 +38,7 @@ def up(session: Session, port: int) -> None:
     for folder in folders:
         folder.mkdir(parents=True, exist_ok=True)
     environment = {**os.environ, **session.environment}
+    make_missing(session)
     session.instance.dispose()  # migrated, its pools limited; the processes below open their own
     ensure(session.toolbox.weights, session.toolbox.models)
     logs = session.settings.data_dir / "logs"

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from tagging_assets.domain.models import RgbImage
+from tagging_assets.domain.parts import Part, PartMap, where
 from tagging_assets.domain.skeleton import ramp
 
 Floats = NDArray[np.float64]
@@ -200,31 +201,32 @@ def _iris_pixels(
     return ring, radius
 
 
-def hair_colour(crop: RgbImage, face: NDArray[np.float32], mask: NDArray[np.uint8]) -> NamedColour | None:
+def hair_colour(
+    crop: RgbImage, face: NDArray[np.float32], mask: NDArray[np.uint8], parts: PartMap | None = None
+) -> NamedColour | None:
     """Colour of the hair; ``None`` where none is seen (bald, cut off) and in photos without colour.
 
-    Hair is what belongs to the silhouette around the upper face, outside the face's outline, and is not of the
-    skin's colour, which also tells the colour of the light. A hat is taken for hair: nothing here can tell them
-    apart.
+    Hair is what the parts say. Without them it is what belongs to the silhouette around the upper face, outside the
+    face's outline, and is not of the skin's colour; a hat is taken for hair then, as nothing can tell them apart. The
+    skin also tells the colour of the light.
 
     Args:
         crop: (h, w, 3) uint8 sRGB.
         face: (478, 3) points, x and y relative to the crop.
         mask: (h', w') uint8 silhouette that covers the crop.
+        parts: of the person, where a model tells them; cover the crop.
     """
     height, width = crop.shape[:2]
     points = face[:, :2].astype(np.float64) * (width, height)
-    person = np.asarray(Image.fromarray(mask).resize((width, height), Image.Resampling.BILINEAR)) > 127
-    outline = points[list(_FACE_OUTLINE)]
-    region = person & _around_face(points, (height, width))
-    region &= ~_polygon(outline.mean(axis=0) + 1.06 * (outline - outline.mean(axis=0)), (height, width))
-    pixels, skins = lab_of_rgb(crop[region]), _skin(crop, points)
+    skins = _skin(crop, points)
     skin = np.median(skins, axis=0)
     if np.hypot(skin[1], skin[2]) < _COLOURLESS:
         return None
-    apart = (pixels[:, None, :] - skins[None]) * (_SKIN_LIGHTNESS_WEIGHT, 1.0, 1.0)
-    pixels = pixels[np.linalg.norm(apart, axis=2).min(axis=1) > _SKIN_DISTANCE]
-    if len(pixels) < max(_HAIR_PIXELS[0], 0.25 * region.sum()):
+    if parts is None:
+        pixels, sure = _hair_around_face(crop, points, mask, skins), _raised(face, (width, height))
+    else:
+        pixels, sure = lab_of_rgb(crop[where(parts, (Part.HAIR,), (height, width))]), 1.0
+    if len(pixels) < _HAIR_PIXELS[0]:
         return None
     # A coloured light shows on light hair as it does on skin, on black hair hardly.
     cast = np.clip(skin[1:] - _SKIN, -_MOST_CAST, _MOST_CAST)
@@ -234,7 +236,20 @@ def hair_colour(crop: RgbImage, face: NDArray[np.float32], mask: NDArray[np.uint
     low, high = np.percentile(pixels[:, 0], (20, 90))
     named = named_colour(pixels[(pixels[:, 0] >= low) & (pixels[:, 0] <= high)], HAIR_COLOURS)
     enough = min(1.0, 0.4 + 0.6 * len(pixels) / _HAIR_PIXELS[1])
-    return NamedColour(named.name, named.confidence * enough * _raised(face, (width, height)))
+    return NamedColour(named.name, named.confidence * enough * sure)
+
+
+def _hair_around_face(crop: RgbImage, points: Floats, mask: NDArray[np.uint8], skins: Floats) -> Floats:
+    """CIELAB pixels of hair, (n, 3); none where most of what is above the face is skin."""
+    height, width = crop.shape[:2]
+    person = np.asarray(Image.fromarray(mask).resize((width, height), Image.Resampling.BILINEAR)) > 127
+    outline = points[list(_FACE_OUTLINE)]
+    region = person & _around_face(points, (height, width))
+    region &= ~_polygon(outline.mean(axis=0) + 1.06 * (outline - outline.mean(axis=0)), (height, width))
+    pixels = lab_of_rgb(crop[region])
+    apart = (pixels[:, None, :] - skins[None]) * (_SKIN_LIGHTNESS_WEIGHT, 1.0, 1.0)
+    hair: Floats = pixels[np.linalg.norm(apart, axis=2).min(axis=1) > _SKIN_DISTANCE]
+    return hair if len(hair) >= 0.25 * region.sum() else hair[:0]
 
 
 def _raised(face: NDArray[np.float32], size: tuple[int, int]) -> float:

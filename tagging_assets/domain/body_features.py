@@ -28,9 +28,11 @@ from numpy.typing import NDArray
 
 from tagging_assets.domain.body_colours import hair_colour, iris_colour
 from tagging_assets.domain.body_widths import TorsoWidths, torso_widths
+from tagging_assets.domain.clothes_colours import GARMENTS, clothes_colour
 from tagging_assets.domain.geometry import bounds_xyxy, largest_component, mask_shape
 from tagging_assets.domain.landmarks import stored_landmarks
 from tagging_assets.domain.models import PersonLandmarks, RgbImage
+from tagging_assets.domain.parts import PartMap
 from tagging_assets.domain.person import PERSON_THRESHOLD
 from tagging_assets.domain.skeleton import Skeleton, ramp
 
@@ -48,6 +50,8 @@ FEATURES: dict[str, str] = {
     "lip_thickness_ratio": "height of both lips' red over the width of the mouth",
     "iris_colour": "brown, hazel, green, blue or grey",
     "hair_colour": "black, brown, blond, red, grey (white included) or dyed",
+    "upper_clothes_colour": "one of the eleven basic colours, of what covers the trunk; where a model tells parts",
+    "lower_clothes_colour": "likewise, of trousers or skirt",
 }
 
 #: A silhouette that covers less of its crop is a stray.
@@ -130,14 +134,23 @@ def _found(crop: RgbImage, seen: PersonLandmarks) -> Iterator[Feature]:
             yield from _widths(torso_widths(skeleton, mask))
             yield from _legs(skeleton, mask)
         if seen.face is not None:
-            hair = hair_colour(crop, seen.face, seen.mask)
+            hair = hair_colour(crop, seen.face, seen.mask, seen.parts)
             if hair:
                 yield Feature("hair_colour", None, hair.name, hair.confidence)
+    if seen.parts is not None:
+        yield from _clothes(crop, seen.parts)
     if seen.face is not None:
         yield from _lips(seen.face, (crop.shape[1], crop.shape[0]))
         iris = iris_colour(crop, seen.face)
         if iris:
             yield Feature("iris_colour", None, iris.name, iris.confidence)
+
+
+def _clothes(crop: RgbImage, parts: PartMap) -> Iterator[Feature]:
+    for name, garment in GARMENTS.items():
+        colour = clothes_colour(crop, parts, garment)
+        if colour:
+            yield Feature(name, None, colour.name, colour.confidence)
 
 
 def _silhouette(mask: NDArray[np.bool_]) -> Iterator[Feature]:

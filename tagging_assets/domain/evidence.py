@@ -33,7 +33,7 @@ class Evidence:
         category: of the label, e.g. ``object``.
         score: raw score as the model gives it; for a ranked answer see :func:`rank_score`.
         rank: place in a ranked answer, from 1, or ``None``.
-        threshold: the label's own, where its label set has one.
+        threshold: the label's own, where its label set has one, or the photo's, where its scores set one (``cutting``).
         prompt_id: what was asked; the condition, for a rule on a body feature.
         prompt_hash: hash of the prompt's text.
         label_set: name of the label set the label is from.

@@ -16,7 +16,8 @@ The method, in the order it is applied:
 6. Of an exclusive group what people keep stays, else what a rule forces, else the highest score. A narrow win, or a
    source that names a loser which would have been kept, asks for a person's eye; so does a score below
    ``review_below``. What people keep needs no further eye.
-7. Limits, best first, ties by name. What people keep and rules force has its place first, and always has one.
+7. Tags that others imply ("shirt" beside "blue shirt") leave where the rules say so, before they take a place.
+8. Limits, best first, ties by name. What people keep and rules force has its place first, and always has one.
 
 The order of the evidence never matters. Without verdicts the same comes out as if there had never been any. What
 does not belong here: which verdicts hold (``verdicts``), and how raw scores are made.
@@ -31,6 +32,7 @@ from types import MappingProxyType
 from typing import Any
 
 from tagging_assets.domain.evidence import DECIMALS, Evidence, Heard, SourceCard, Trust
+from tagging_assets.domain.implied_tags import needless
 from tagging_assets.domain.rules import Rules, normalise_tag
 from tagging_assets.domain.tag_decision import ACCEPTED, ADDED, AUTO, NEEDS_REVIEW, Decision, Dropped, TagDecision
 from tagging_assets.domain.verdicts import PERSON_CATEGORY, PERSON_SOURCE, StandingVerdict, standing
@@ -122,9 +124,10 @@ class Fusion:
         banned = [item for item in left if item.verdict is None and item.tag in self._rules.banned]
         allowed = [item for item in left if item.verdict is not None or item.tag not in self._rules.banned]
         winners, lost = self._settle_groups(sorted(allowed, key=attrgetter("order")))
-        kept, faint = self._keep(winners)
+        strong, faint = self._keep(winners)
+        kept, implied = self._without_implied(strong)
         chosen, over = self._limit([self._decided(item) for item in kept])
-        dropped = [*(Dropped(item.tag, item.score, "banned") for item in banned), *lost, *faint, *over]
+        dropped = [*(Dropped(item.tag, item.score, "banned") for item in banned), *lost, *faint, *implied, *over]
         return Decision(
             _best_first(chosen),
             _best_first(self._decided(item) for item in rejected),
@@ -220,6 +223,12 @@ class Fusion:
             else:
                 dropped.append(Dropped(item.tag, item.score, f"{item.score:.2f} is below {floor:.2f}"))
         return kept, dropped
+
+    def _without_implied(self, kept: Sequence[_Candidate]) -> tuple[Sequence[_Candidate], list[Dropped]]:
+        by = needless(item.tag for item in kept) if self._rules.implied == "drop" else {}
+        needed = [item for item in kept if item.settled or item.tag not in by]
+        gone = [item for item in kept if not item.settled and item.tag in by]
+        return needed, [Dropped(item.tag, item.score, f"goes without saying beside {by[item.tag]}") for item in gone]
 
     def _decided(self, item: _Candidate) -> TagDecision:
         contests = [self._contest(item, loser) for loser in item.losers]

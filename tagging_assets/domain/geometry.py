@@ -86,55 +86,43 @@ def bounds_xyxy(mask: Mask) -> tuple[int, int, int, int] | None:
 
 def largest_component(mask: Mask) -> Mask:
     """The largest 4-connected piece of a mask (specks and second bodies dropped); the first one on a tie."""
-    labels = _Labels()
-    previous: list[tuple[int, int, int]] = []
-    pieces: list[tuple[int, int, int, int]] = []
-    for y, row in enumerate(mask):
-        current = []
-        for start, end in runs(row).tolist():
-            label = labels.new(end - start)
-            for other_start, other_end, other in previous:
-                if start < other_end and other_start < end:
-                    labels.join(label, other)
-            current.append((start, end, label))
-            pieces.append((y, start, end, label))
-        previous = current
     kept = np.zeros_like(mask)
-    if pieces:
-        best = labels.largest()
-        for y, start, end, label in pieces:
-            if labels.root(label) == best:
-                kept[y, start:end] = True
+    rows, starts, ends = _all_runs(mask)
+    if rows.size:
+        roots = _roots(rows, starts, ends, mask.shape[1])
+        # Roots are the first runs of their pieces, and argmax takes the first of equals.
+        best = int(np.bincount(roots, weights=ends - starts).argmax())
+        for y, start, end in zip(*(one[roots == best].tolist() for one in (rows, starts, ends)), strict=True):
+            kept[y, start:end] = True
     return kept
 
 
-class _Labels:
-    """Disjoint sets of runs with their pixel counts."""
+def _all_runs(mask: Mask) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:
+    """Row, start and exclusive end of every stretch of True, in reading order."""
+    edges = np.diff(np.pad(mask.astype(np.int8), ((0, 0), (1, 1))), axis=1)
+    rows, starts = np.nonzero(edges == 1)
+    return rows, starts, np.nonzero(edges == -1)[1]
 
-    def __init__(self) -> None:
-        self._parent: list[int] = []
-        self._pixels: list[int] = []
 
-    def new(self, pixels: int) -> int:
-        self._parent.append(len(self._parent))
-        self._pixels.append(pixels)
-        return len(self._parent) - 1
+def _roots(rows: NDArray[np.intp], starts: NDArray[np.intp], ends: NDArray[np.intp], width: int) -> NDArray[np.intp]:
+    """For each run the first run of its piece: disjoint sets over the runs that touch in neighbouring rows."""
+    # Runs are sorted by row and column, so those of the row above that a run touches are neighbours in the order.
+    above = (rows - 1) * (width + 1)
+    first = np.searchsorted(rows * (width + 1) + ends, above + starts, side="right").tolist()
+    last = np.searchsorted(rows * (width + 1) + starts, above + ends, side="left").tolist()
+    parent = list(range(len(rows)))
 
-    def root(self, label: int) -> int:
-        while self._parent[label] != label:
-            self._parent[label] = self._parent[self._parent[label]]
-            label = self._parent[label]
-        return label
+    def root(run: int) -> int:
+        while parent[run] != run:
+            parent[run] = parent[parent[run]]
+            run = parent[run]
+        return run
 
-    def join(self, first: int, second: int) -> None:
-        low, high = sorted((self.root(first), self.root(second)))
-        if low != high:
-            self._parent[high] = low
-            self._pixels[low] += self._pixels[high]
-
-    def largest(self) -> int:
-        roots = [label for label in range(len(self._parent)) if self._parent[label] == label]
-        return max(roots, key=lambda label: (self._pixels[label], -label))
+    for run, (low, high) in enumerate(zip(first, last, strict=True)):
+        for other in range(low, high):
+            one, two = root(run), root(other)
+            parent[max(one, two)] = min(one, two)
+    return np.array([root(run) for run in range(len(parent))], dtype=np.intp)
 
 
 def perimeter(mask: Mask) -> float:

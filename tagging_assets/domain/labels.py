@@ -6,17 +6,23 @@
     category: object         # of the tags it makes
     topics: [objects]        # what a model must be able to see to be asked
     exclusive: false         # true: at most one of its labels is true of a subject
-    threshold: 0.5           # raw score from which a label counts
+    threshold: 0.5           # raw score from which a label counts, of the embedded scorer (see below)
+    thresholds: {ViT-B-32: 0.7}    # of other models, by name
     prompts: ["a photo of a {}"]
+    neutral: [a photo]       # what a picture of none of the labels reads like
     labels:
       - {name: cat, synonyms: [kitten], kinds: [tabby, Siamese cat], context: [litter tray], threshold: 0.55}
       - {name: person, evidence: person_score}
+
+A threshold belongs to a model: what is a sure sign from one is noise from the next. ``thresholds`` names the model.
+``threshold`` counts for models that nobody else has a word on: those that are not named there and whose catalogue entry
+has no knob ``threshold``. Of the models that come with the project, that is the embedded scorer alone.
 
 What does not belong here: reading files (``resources.label_store``), and scoring (``zero_shot``).
 """
 
 from collections.abc import Collection, Iterable
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Annotated, Literal, Self
 
 from pydantic import (
@@ -33,9 +39,13 @@ from tagging_assets.domain.errors import SettingsError
 from tagging_assets.domain.hashing import content_hash
 from tagging_assets.domain.policy import check_label_set
 from tagging_assets.domain.rules import normalise_tag
+from tagging_assets.domain.text_likeness import NEUTRAL
 
 #: What a model may be able to see. A classifier of things sees no styles, and nothing about people.
 Topic = Literal["objects", "scenes", "person attributes", "styles"]
+
+
+_NEUTRAL = {"image": NEUTRAL, "person": ("a photo of a person", "a portrait of someone")}
 
 
 def _text(text: str) -> str:
@@ -72,6 +82,7 @@ class Label(_Strict):
         kinds: narrower things; a photo of one is a photo of the label ("Siamese cat" of "cat").
         context: things it is usually seen with; weaker evidence, for models that cannot see the thing itself.
         threshold: raw score from which it counts; the set's where ``None``.
+        thresholds: the same by model; the set's where a model is not named.
         evidence: ``person_score`` where the person detector answers instead of free text.
     """
 
@@ -80,6 +91,7 @@ class Label(_Strict):
     kinds: tuple[Text, ...] = ()
     context: tuple[Text, ...] = ()
     threshold: Share | None = None
+    thresholds: dict[str, Share] = {}
     evidence: Literal["person_score"] | None = None
 
     @property
@@ -98,7 +110,9 @@ class LabelSet(_Strict):
     topics: Annotated[tuple[Topic, ...], Field(min_length=1)]
     exclusive: bool = False
     threshold: Share
+    thresholds: dict[str, Share] = {}
     prompts: tuple[Annotated[str, AfterValidator(_template)], ...] = ("a photo of a {}",)
+    neutral: tuple[Text, ...] = ()
     labels: Annotated[tuple[Label, ...], Field(min_length=1)]
 
     @field_validator("version", mode="before")
@@ -123,7 +137,13 @@ class LabelSet(_Strict):
     @cached_property
     def hash(self) -> str:
         """SHA-256 of what the set says; layout, comments and the order of keys do not count."""
-        return content_hash(self.model_dump(mode="json"))
+        said = self.model_dump(mode="json")
+        # Fields that younger sets may have do not change the hash of those that say nothing of them.
+        for part in (said, *said["labels"]):
+            for name in ("thresholds", "neutral"):
+                if not part.get(name):
+                    part.pop(name, None)
+        return content_hash(said)
 
     @property
     def text(self) -> str:
@@ -137,7 +157,7 @@ class LabelSet(_Strict):
         """Every label's name, in the order of the file."""
         return tuple(label.name for label in self.labels)
 
-    @property
+    @cached_property
     def scored(self) -> tuple[Label, ...]:
         """The labels that free text is scored for."""
         return tuple(label for label in self.labels if label.evidence is None)
@@ -147,13 +167,35 @@ class LabelSet(_Strict):
         """The labels that the person score answers."""
         return tuple(label for label in self.labels if label.evidence == "person_score")
 
-    def threshold_of(self, name: str) -> float:
+    def threshold_of(self, name: str, model: str = "") -> float:
         """Raw score from which a label counts.
+
+        Args:
+            name: of the label.
+            model: that scored it; the answer for any that nobody has a word on where ``""``.
 
         Raises:
             KeyError: the set has no such label.
         """
-        return self._thresholds[name]
+        named = self.threshold_for(name, model)
+        return self._thresholds[name] if named is None else named
+
+    def threshold_for(self, name: str, model: str) -> float | None:
+        """The threshold that the set has for this very model; ``None`` where it names it nowhere.
+
+        Raises:
+            KeyError: the set has no such label.
+        """
+        return self._by_name[name].thresholds.get(model, self.thresholds.get(model))
+
+    @cached_property
+    def _by_name(self) -> dict[str, Label]:
+        return {label.name: label for label in self.labels}
+
+    @property
+    def neutral_prompts(self) -> tuple[str, ...]:
+        """What a picture of none of the labels reads like."""
+        return self.neutral or _NEUTRAL[self.scope]
 
     @cached_property
     def _thresholds(self) -> dict[str, float]:
@@ -166,12 +208,16 @@ class LabelSet(_Strict):
             template: what the model wants texts in, e.g. ``{}`` for bare words; the set's ``prompts`` where ``None``.
         """
         templates = self.prompts if template is None else (template,)
-        return [_ensemble(label.texts, templates) for label in self.scored]
+        return [_ensemble(texts, templates) for texts in self._texts]
 
     def context_ensembles(self, template: str | None = None) -> list[list[str]]:
         """Per label of :attr:`scored`, the things it is usually seen with; an empty list where none are stated."""
         templates = self.prompts if template is None else (template,)
         return [_ensemble(label.context, templates) for label in self.scored]
+
+    @cached_property
+    def _texts(self) -> tuple[tuple[str, ...], ...]:
+        return tuple(label.texts for label in self.scored)
 
     def blind_spots(self, sees: Collection[str]) -> tuple[str, ...]:
         """Topics of the set that a model cannot see; ask it only where there are none."""
@@ -217,12 +263,18 @@ def check_unique(label_sets: Iterable[tuple[str, LabelSet]]) -> None:
         seen[label_set.name] = where
 
 
-def _ensemble(texts: Iterable[str], templates: Iterable[str]) -> list[str]:
-    return [template.format(text) for template in templates for text in texts]
+def _ensemble(texts: tuple[str, ...], templates: tuple[str, ...]) -> list[str]:
+    return list(_filled_in(texts, templates))
+
+
+# Asked for each photo anew, of a few hundred labels.
+@lru_cache(maxsize=8192)
+def _filled_in(texts: tuple[str, ...], templates: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(template.format(text) for template in templates for text in texts)
 
 
 def _all_terms(label_set: LabelSet) -> list[str]:
-    terms = [label_set.category, *(template.replace("{}", " ") for template in label_set.prompts)]
+    terms = [label_set.category, *(template.replace("{}", " ") for template in label_set.prompts), *label_set.neutral]
     for label in label_set.labels:
         terms += [*label.texts, *label.context]
     return terms

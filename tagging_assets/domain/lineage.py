@@ -33,6 +33,7 @@ class State(StrEnum):
 #: Which stage a source of a tag speaks from.
 SOURCE_STAGES = {
     "people": "landmarks",
+    "detector": "detections",
     "body features": "body_features",
     "zero-shot": "zero_shot_scores",
     "tagger": "tagger_scores",

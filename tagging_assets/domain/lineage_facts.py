@@ -5,6 +5,7 @@ from typing import Any
 
 from tagging_assets.domain.gathering import PERSON
 from tagging_assets.domain.lineage import Link, State
+from tagging_assets.domain.models import PERSON_LABEL
 
 Row = Mapping[str, Any]
 Rows = Sequence[Row]
@@ -69,7 +70,8 @@ def _proxies(rows: Rows) -> Sequence[str]:
 
 
 def _detections(rows: Rows) -> Sequence[str]:
-    return [_count(rows, "box", "boxes"), f"best {max(row['score'] for row in rows):.2f}"]
+    things = sorted({row["label"] for row in rows} - {PERSON_LABEL})
+    return [_count(rows, "box", "boxes"), ", ".join(things) or f"best {max(row['score'] for row in rows):.2f}"]
 
 
 def _landmarks(rows: Rows) -> Sequence[str]:

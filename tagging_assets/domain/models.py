@@ -6,7 +6,7 @@ sRGB, ``uint8``, shape (height, width, 3), channels RGB. Boxes are ``xyxy`` in p
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,9 @@ from numpy.typing import NDArray
 RgbImage = NDArray[np.uint8]
 Vectors = NDArray[np.float32]
 Box = tuple[float, float, float, float]
+
+#: Label of the boxes that pose and face are looked for in; any other label is of a thing.
+PERSON_LABEL = "person"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +60,7 @@ class Detection:
 
 
 class Detector(Model, Protocol):
-    """Finds people."""
+    """Finds people, and things where it knows any."""
 
     def detect(self, images: Sequence[RgbImage]) -> list[list[Detection]]:
         """Boxes per image, best first, in pixels of that image; raw scores above the model's low floor."""
@@ -72,18 +75,41 @@ class PersonLandmarks:
         pose: (33, 5) float32: x, y in [0, 1] of the crop, z, visibility, presence (BlazePose topology).
         face: (478, 3) float32: x, y in [0, 1] of the crop, z (MediaPipe face mesh with irises).
         mask: (h, w) uint8, 0-255 probability that a pixel is the person, any resolution, covers the crop.
+        parts: (h, w) uint8, the part of the dressed person that a pixel shows (``parts.Part``), any resolution,
+            covers the crop; ``None`` where no model tells parts.
     """
 
     pose: NDArray[np.float32] | None
     face: NDArray[np.float32] | None
     mask: NDArray[np.uint8] | None
+    parts: NDArray[np.uint8] | None = None
+
+
+#: How much of a person is asked for: pose and face, the silhouette too, or the parts as well.
+Wanted = Literal["points", "shape", "parts"]
 
 
 class Landmarker(Model, Protocol):
     """Finds pose, face and silhouette in a crop of one person."""
 
-    def landmarks(self, crop: RgbImage) -> PersonLandmarks:
-        """Landmarks of the most prominent person of the crop."""
+    def landmarks(self, crop: RgbImage, wanted: Wanted = "parts") -> PersonLandmarks:
+        """Landmarks of the most prominent person of the crop; what is not wanted may be left out."""
+        ...
+
+
+class Silhouettes(Model, Protocol):
+    """Tells a person from the ground."""
+
+    def silhouette(self, crop: RgbImage) -> NDArray[np.uint8]:
+        """(h, w) 0-255 probability that a pixel is a person, in the crop's aspect, any resolution."""
+        ...
+
+
+class HumanParser(Model, Protocol):
+    """Tells the parts of a dressed person."""
+
+    def parts(self, crop: RgbImage) -> NDArray[np.uint8]:
+        """(h, w) values of ``parts.Part``, in the crop's aspect, any resolution."""
         ...
 
 
@@ -115,6 +141,21 @@ class Tagger(Model, Protocol):
 class ZeroShotScorer(Model, Protocol):
     """Scores free text against image vectors."""
 
-    def score(self, vectors: Vectors, prompts: Sequence[Sequence[str]]) -> Vectors:
-        """(n, len(prompts)) raw scores of raw image vectors (n, d) for each label's prompt ensemble."""
+    def score(
+        self,
+        vectors: Vectors,
+        prompts: Sequence[Sequence[str]],
+        *,
+        exclusive: bool = False,
+        neutral: Sequence[str] = (),
+    ) -> Vectors:
+        """(n, len(prompts)) raw scores of raw image vectors (n, d) for each label's prompt ensemble.
+
+        Args:
+            vectors: raw image vectors.
+            prompts: per label its texts.
+            exclusive: whether at most one of the labels is true of a picture.
+            neutral: what a picture of nothing in particular reads like; the scorer's own where there is none. A scorer
+                may need neither.
+        """
         ...

@@ -8,6 +8,7 @@ What does not belong here: finding anything in pixels, and rows of tables (``tag
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,8 +37,10 @@ _FACE_TOLERANCE = 0.2
 #: detector (``person-yolov8s``) on 128 COCO train2017 photos, 61 of them with people: log-odds of the detector,
 #: pose, face, log of the area. In eightfold cross-validation "a person is in the photo" has precision 0.905 and
 #: recall 0.890 (detector alone 0.82 and 0.74 at the same threshold), average precision 0.96 (0.85).
-INTERCEPT = -2.32
-WEIGHTS = (0.59, 4.21, 2.60, -0.335)
+EMBEDDED_WEIGHING = (-2.32, 0.59, 4.21, 2.60, -0.335)
+
+#: Intercept, then what each number of :func:`evidence_vector` counts.
+Weighing = Sequence[float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +67,17 @@ def evidence_vector(evidence: PersonEvidence) -> NDArray[np.float64]:
     return np.array([math.log(raw / (1 - raw)), evidence.pose_score, evidence.face_score, math.log(area)])
 
 
-def person_score(evidence: PersonEvidence) -> float:
+def person_score(evidence: PersonEvidence, weighing: Weighing = EMBEDDED_WEIGHING) -> float:
     """Probability that the box shows a person, [0, 1].
 
-    Rises with the detector's score, the pose and the face; falls with the share of the photo, because large false
-    boxes are what this detector draws around rooms, pets and vehicles.
+    Rises with the detector's score, the pose and the face; with the embedded detector it falls with the share of
+    the photo, because large false boxes are what that one draws around rooms, pets and vehicles.
+
+    Args:
+        evidence: what speaks for a person.
+        weighing: five coefficients, fitted to the boxes of the detector in use.
     """
-    log_odds = INTERCEPT + float(np.dot(WEIGHTS, evidence_vector(evidence)))
+    log_odds = weighing[0] + float(np.dot(weighing[1:], evidence_vector(evidence)))
     return float(1 / (1 + np.exp(-log_odds)))
 
 

@@ -19,6 +19,8 @@ from functools import lru_cache
 from tagging_assets.domain.errors import PolicyError
 from tagging_assets.domain.policy_words import (
     ALWAYS,
+    BODY,
+    BODY_PHRASES,
     COLOUR_BEFORE_PERSON,
     FILLERS,
     LOOKS,
@@ -26,6 +28,7 @@ from tagging_assets.domain.policy_words import (
     ORIENTATION_BEFORE_PERSON,
     PEOPLE,
     PHRASES,
+    SOMEBODY,
     THINGS,
 )
 
@@ -45,6 +48,8 @@ _IRREGULAR = {
     "trans": "trans",
 }
 _WORD = re.compile(r"[a-z]+|\d+")
+#: Signs, at least one of them none of a sentence, among which letters and digits stand alone.
+_FACE = re.compile(r"(?=.*[:;^=@<>|_\\])(?:[a-zA-Z0-9]?[^a-zA-Z0-9\s])+[a-zA-Z0-9]?", re.ASCII)
 _POSSESSIVE = re.compile(r"(?<=[a-z])['’]s\b")
 
 _NUMBER = r"(?:\d+(?:[.,]\d+)?|four|five|six|seven)"
@@ -100,6 +105,19 @@ def refused_sentence(sentence: str) -> str | None:
     words = _without(_words(_plain(sentence)), THINGS)
     pairs = (f"{first} {second}" for first, second in itertools.pairwise(words) if second in PEOPLE)
     return next((found for pair in pairs if (found := refused(pair)) is not None), None)
+
+
+@lru_cache(maxsize=65_536)
+def describes_people(term: str) -> bool:
+    """Whether a term tells more of people than that somebody is there: number, sex, age, body, face or hair.
+
+    Such terms are stored and tagged only where :func:`person_attributes_allowed`. Clothes are things. In doubt a term
+    describes people: "cat ears" does, and so does what is drawn as a face, such as ``^_^`` and ``:d``.
+    """
+    words = _words(_plain(term))
+    if _FACE.fullmatch(term) or any(_find(words, phrase) is not None for phrase in BODY_PHRASES):
+        return True
+    return words not in SOMEBODY and not (PEOPLE | LOOKS | BODY).isdisjoint(words)
 
 
 def check_label_set(name: str, terms: Iterable[str]) -> None:

@@ -32,6 +32,32 @@ LOOKS = _set(
     """
 )
 
+#: Words for what a person's body, face and age are like, beyond :data:`PEOPLE` and :data:`LOOKS`.
+BODY = _set(
+    """
+    hairstyle haircut ponytail twintail braid bang ahoge bob dreadlock blonde blond brunette redhead eyelash eyebrow
+    pupil iris ear nose mouth lip tooth teeth tongue fang cheek chin jaw forehead neck shoulder collarbone arm armpit
+    elbow wrist hand finger fingernail thumb torso navel midriff stomach belly abs waist hip thigh knee leg ankle foot
+    feet toe toenail barefoot freckle dimple scar wrinkle beard mustache moustache stubble goatee sideburn bald blush
+    smile smiling grin frown pout crying muscular muscle bicep plump fat skinny slim slender curvy chubby petite tall
+    elderly aged mature solo eyelashe sidelock heterochromia sclera tareme tsurime jitome undercut updo ganguro gyaru
+    pectoral kneepit tanline skindentation birthmark tattoo piercing toned manly tomboy androgynous bishounen genderswap
+    crossdressing sibling twin expressionless embarrassed smirk smug wince laughing tear tearing drooling nosebleed
+    """
+)
+
+#: Word sequences that do the same though their words are harmless.
+BODY_PHRASES = _phrases(
+    """
+    one side up; two side up; double bun; side bun; braided bun; drill lock; side drill; hime cut; buzz cut; bowl cut
+    pixie cut; piece tan; bikini tan; bare back; age difference; age comparison; age progression; age regression
+    height difference; size difference
+    """
+)
+
+#: Tags that say no more than that somebody is there.
+SOMEBODY = frozenset({("person",), ("human",), ("crowd",), ("group", "of", "person")})
+
 #: Words that add nothing to an attribute that otherwise stands alone, e.g. "south asian", "ethnicity: asian".
 FILLERS = _set(
     """
@@ -74,7 +100,7 @@ ALWAYS: dict[str, frozenset[str]] = {
         amerindian afroamerican
         """
     ),
-    "religion": _set("jew nun rabbi imam mullah ayatollah atheist agnostic islamist hasidic haredi priest"),
+    "religion": _set("jew nun rabbi imam mullah ayatollah atheist agnostic islamist hasidic haredi priest missionary"),
     "health": _set(
         """
         disabled disability handicapped autistic diabetic diabetes cancer hiv pregnant pregnancy depression depressed
@@ -99,7 +125,8 @@ ALWAYS: dict[str, frozenset[str]] = {
         creampie gangbang threesome ejaculation semen aroused lewd hetero erection bukkake rape lactation paizuri ahegao
         doggystyle fingering footjob deepthroat irrumatio femdom loli lolicon shota shotacon oral pantyshot undressing
         orgy prostitution prostitute voyeurism incest molestation groping cuckold condom hickey
-        cumdrip precum penetration futa fucked fucking fuck
+        cumdrip precum penetration penetrated ejaculating futa fucked fucking fuck shibari spanking spanked indecency
+        exhibitionism exhibitionist frottage guro pee peeing uncensored
         """
     ),
     "intimate body parts": _set(
@@ -107,6 +134,7 @@ ALWAYS: dict[str, frozenset[str]] = {
         breast boob tit boobie nipple areola areolae areolas cleavage buttock butt ass booty genital genitalia penis
         vagina vaginal vulva clitoris testicle scrotum labia crotch groin pubic anus underboob sideboob cameltoe pussy
         penise foreskin dick boner busty bulge buttcrack
+        underbutt clitoral urethral
         """
     ),
 }
@@ -132,7 +160,8 @@ PHRASES: dict[str, tuple[tuple[str, ...], ...]] = {
     "explicit content": _phrases(
         """
         see through; adult content; not safe for work; rating questionable; spread leg; girl on top
-        cowgirl position; missionary position; panties aside; cleft of venus
+        cowgirl position; missionary position; panties aside; cleft of venus; object insertion; large insertion; ball gag
+        bit gag; ring gag; virgin killer; strap on
         """
     ),
     "intimate body parts": _phrases(

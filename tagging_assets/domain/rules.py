@@ -9,7 +9,7 @@ import difflib
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -170,6 +170,8 @@ class Rules(_Section):
         max_per_category: most tags per category; 0 switches a category off.
         sources: source, or ``source/model`` for one model of it, to what changes about it.
         aliases: another spelling to the one tag that is kept.
+        implied: what becomes of tags that go without saying beside others, such as "shirt" beside "blue shirt":
+            ``keep`` or ``drop`` (see ``implied_tags``). What people keep and rules force always stays.
         banned: tags that are never given. Whole tags: "cat" does not ban "cathedral".
         forced: tags that every photo gets.
         exclusive: name of a group to tags of which a photo has at most one.
@@ -183,6 +185,7 @@ class Rules(_Section):
     max_per_category: dict[Category, Annotated[int, Field(ge=0)]] = Field(default_factory=dict)
     sources: dict[str, SourceOverride] = Field(default_factory=dict)
     aliases: dict[str, Tag] = Field(default_factory=dict)
+    implied: Literal["keep", "drop"] = "keep"
     banned: TagSet = ()
     forced: TagSet = ()
     exclusive: dict[str, TagSet] = Field(default_factory=dict)

@@ -110,7 +110,7 @@ PROXIES = Table(
 
 DETECTIONS = Table(
     "detections",
-    "box: a possible person, raw score, in proxy pixels",
+    "box: a possible person or thing, raw score, in proxy pixels",
     ("image_id", "detection_id"),
     {
         "image_id": pl.String,
@@ -147,6 +147,8 @@ LANDMARKS = Table(
         "pose": _F32_LIST,
         "face": _F32_LIST,
         "mask_png": pl.Binary,
+        # null, too, where no model tells parts, and in tables of before there was the column
+        "parts_png": pl.Binary,
     },
 )
 

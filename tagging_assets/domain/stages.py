@@ -43,6 +43,7 @@ class Stage:
 
 _PIXELS = Need(columns=("pixel_id",))
 _PERSON = Need(columns=("detection_id", "person_score"), required=False)
+_THINGS = Need(columns=("label", "score"), required=False)
 _OPTIONAL = Need(required=False)
 #: What a chat model says, or why it says nothing.
 _SAID = Need(required=False, failures=True)
@@ -54,7 +55,7 @@ STAGES: dict[str, Stage] = {
         Stage(schemas.PROXIES, "photos", {"images": Need(columns=("content_hash",))}, anchor="images"),
         Stage(schemas.DETECTIONS, "people", {"proxies": _PIXELS}),
         Stage(schemas.LANDMARKS, "people", {"proxies": _PIXELS, "detections": Need()}),
-        Stage(schemas.BODY_FEATURES, "people", {"proxies": _PIXELS, "landmarks": Need()}),
+        Stage(schemas.BODY_FEATURES, "people", {"proxies": _PIXELS, "landmarks": Need()}, code_version="2"),
         Stage(schemas.PERSON_EMBEDDINGS, "people", {"proxies": _PIXELS, "detections": Need()}),
         Stage(schemas.EMBEDDINGS, "scores", {"proxies": _PIXELS}, code_version="2"),
         Stage(
@@ -94,6 +95,7 @@ STAGES: dict[str, Stage] = {
             "decision",
             {
                 "proxies": _PIXELS,
+                "detections": _THINGS,
                 "landmarks": _PERSON,
                 "body_features": _OPTIONAL,
                 "zero_shot_scores": _OPTIONAL,
@@ -101,7 +103,7 @@ STAGES: dict[str, Stage] = {
                 "llm_tag_suggestions": _SAID,
                 "decisions": _OPTIONAL,
             },
-            code_version="3",
+            code_version="4",
             shared=False,
             chunk=256,
         ),

@@ -28,8 +28,12 @@ from tagging_assets.domain.models import Box, Vectors, ZeroShotScorer
 
 Truth = NDArray[np.bool_]
 
-#: Raw scores below say nothing (one in fifty is right on COCO) and are not kept.
+#: Raw scores below say nothing (one in fifty is right on COCO) and are not kept; of scorers whose card has no
+#: parameter ``score_floor``.
 SCORE_FLOOR = 0.2
+
+#: Parameter of an encoder's card: ``whole`` where it looks at a photo once, ``close-ups`` where at parts of it, too.
+VIEWS, WHOLE = "views", "whole"
 
 #: Side of the square close-ups, relative to the photo's short side.
 _CLOSE_UP = 0.6
@@ -66,12 +70,16 @@ class Relevance:
     exponent: float = 0.25
 
 
-def views(width: int, height: int) -> list[tuple[str, Box]]:
+def views(width: int, height: int, *, close_ups: bool = True) -> list[tuple[str, Box]]:
     """What of a photo to embed: all of it, and five overlapping close-ups for the things that are small in it.
+
+    Close-ups make six looks of one. A classifier, which names one thing, needs them; a model that was taught with
+    whole sentences sees much of the rest at the first look.
 
     Args:
         width: of the photo in pixels.
         height: of the photo in pixels.
+        close_ups: whether there are any.
 
     Returns:
         (name, xyxy box in pixels); ``whole`` comes first, and alone where close-ups would have too few pixels.
@@ -83,7 +91,7 @@ def views(width: int, height: int) -> list[tuple[str, Box]]:
         raise ValueError(f"a photo of {width} x {height} pixels has no views")
     whole = [("whole", (0.0, 0.0, float(width), float(height)))]
     side = round(min(width, height) * _CLOSE_UP)
-    if side < _SMALLEST_CLOSE_UP:
+    if not close_ups or side < _SMALLEST_CLOSE_UP:
         return whole
     right, bottom = width - side, height - side
     corners = [
@@ -149,10 +157,18 @@ def score_relevant(class_probabilities: Vectors, relevance: Vectors, parameters:
     scores = np.zeros((len(class_probabilities), relevance.shape[1]), dtype=np.float32)
     # row by row, since the last bits of a matrix product depend on how many rows it has
     for row, probabilities in enumerate(class_probabilities):
-        # a stable sort, so that ties go to the lower class
-        top = np.argsort(-probabilities, kind="stable")[: parameters.top_k]
+        top = _likeliest(probabilities, parameters.top_k)
         scores[row] = np.clip(probabilities[top] @ relevance[top], 0.0, 1.0) ** parameters.exponent
     return scores
+
+
+def _likeliest(probabilities: Vectors, count: int) -> NDArray[np.intp]:
+    """Places of the highest values, best first; ties go to the lower class. Sorts only what may be among them."""
+    if count >= len(probabilities):
+        return np.argsort(-probabilities, kind="stable")
+    least = np.partition(probabilities, -count)[-count]
+    likely = np.flatnonzero(probabilities >= least)
+    return likely[np.argsort(-probabilities[likely], kind="stable")][:count]
 
 
 def with_context(direct: Vectors, context: Vectors, weight: float) -> Vectors:
@@ -209,11 +225,12 @@ def score_label_set(scorer: ZeroShotScorer, vectors: Vectors, label_set: LabelSe
     parameters = scorer.card.parameters
     template = parameters.get("template")
     texts = None if template is None else str(template)
-    scores = scorer.score(vectors, label_set.prompt_ensembles(texts))
+    neutral = label_set.neutral_prompts
+    scores = scorer.score(vectors, label_set.prompt_ensembles(texts), exclusive=label_set.exclusive, neutral=neutral)
     weight = float(parameters.get("context_weight", 0.0))
     contexts = label_set.context_ensembles(texts)
     if weight > 0 and any(contexts):
-        scores = with_context(scores, scorer.score(vectors, contexts), weight)
+        scores = with_context(scores, scorer.score(vectors, contexts, neutral=neutral), weight)
     return pool_views(scores)
 
 

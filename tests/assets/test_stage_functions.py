@@ -120,6 +120,7 @@ def test_a_dead_model_is_nobodys_own_error(files: ProxyStore, name: str) -> None
         (True, [{**BOX, "score": 0.39}], []),  # hardly a person: not worth a vector
         (True, [{**BOX, "score": 0.4}], ["0"]),
         (True, [], []),
+        (True, [{**BOX, "label": "dog"}, {**BOX, "detection_id": 1}], ["1"]),  # a thing is no person
         # a box beyond the edge is cut to the photo, a flat one still has a pixel
         (True, [{**BOX, "x1": 900, "y1": 900}], ["0"]),
         (True, [{**BOX, "x1": 72}], ["0"]),
@@ -135,6 +136,24 @@ def test_people_that_get_a_vector(
     assert encoder.asked == len(subjects)
     for row in rows:
         assert np.linalg.norm(row["vector"]) == pytest.approx(1, abs=1e-5)
+
+
+def test_people_are_looked_at_and_things_are_not(files: ProxyStore) -> None:
+    landmarker = FakeLandmarker()
+    said = photo(files, "a", {**BOX, "label": "dog"}, {**BOX, "detection_id": 1})
+    rows = look(said, landmarker=landmarker, proxy_files=files, keep_points=False)
+    assert [row["detection_id"] for row in rows] == [1]
+    assert (
+        look(photo(files, "b", {**BOX, "label": "dog"}), landmarker=landmarker, proxy_files=files, keep_points=0) == []
+    )
+    assert landmarker.asked == 2, "as it is and mirrored"
+
+
+def test_boxes_that_must_not_be_tagged_are_not_stored(files: ProxyStore) -> None:
+    detector = FakeDetector((0.9, MIDDLE))
+    detector.things = {"muslim woman": 0.9, "dog": 0.8}
+    (rows,) = detect([photo(files, "a")], detector=detector, proxy_files=files)
+    assert [(row["detection_id"], row["label"]) for row in rows] == [(0, "person"), (1, "dog")]
 
 
 def test_zero_shot_scores_get_the_vectors_as_the_encoder_gave_them(files: ProxyStore) -> None:
@@ -164,6 +183,22 @@ def test_labels_are_scored_for_what_their_set_is_about() -> None:
         ("image", "things", "dog"),
         ("0", "worn", "hat"),
     ]
+
+
+@pytest.mark.parametrize(("floor", "labels"), [(0.2, ["dog"]), (0.1, ["dog", "cat"]), (0.95, [])])
+def test_the_floor_of_scores_is_the_scorers(floor: float, labels: list[str]) -> None:
+    things = LabelSet.model_validate(
+        {"name": "things", "category": "c", "topics": ["objects"], "threshold": 0.5}
+        | {"labels": [{"name": "dog"}, {"name": "cat"}]}
+    )
+    said = item("a", embeddings=[{"subject": "image", "view": "whole", "norm": 2.0, "vector": [1.0, 0.0]}])
+    rows = score(said, scorer=FakeScorer({"dog": 0.9, "cat": 0.19}), label_sets={"things": things}, floor=floor)
+    assert [row["label"] for row in rows] == labels
+
+
+@pytest.mark.parametrize(("close_ups", "views"), [(True, 6), (False, 1)])
+def test_an_encoder_may_look_at_the_whole_photo_only(files: ProxyStore, close_ups: bool, views: int) -> None:
+    assert len(photo_views(photo(files, "a", BOX), proxy_files=files, close_ups=close_ups)) == views
 
 
 @pytest.mark.parametrize(("keep", "kept"), [(True, True), (False, False)])

@@ -8,6 +8,7 @@ from typer.testing import CliRunner
 
 from tagging_assets.cli import app
 from tests.commands.command_line import Project
+from tests.tiny_models import yolo
 
 _COMMANDS = (
     (),
@@ -26,8 +27,13 @@ _COMMANDS = (
     ("doctor",),
     ("models",),
     ("models", "list"),
+    ("models", "show"),
     ("models", "pull"),
     ("models", "verify"),
+    ("models", "scan"),
+    ("models", "export"),
+    ("models", "quantise"),
+    ("models", "tune"),
     ("provider-batches",),
     ("prompts",),
     ("prompts", "list"),
@@ -74,12 +80,64 @@ def test_models_list_tells_task_licence_revision_and_state(project: Project) -> 
 
 
 def test_models_verify_finds_what_was_changed_behind_its_back(project: Project, damaged_weights: Path) -> None:
-    done = project.run("models", "verify", "--no-chat", "--json", more={"TAGGING_WEIGHTS": str(damaged_weights)})
+    more = {"TAGGING_WEIGHTS": str(damaged_weights)}
+    done = project.run("models", "verify", "--no-chat", "--no-run", "--json", more=more)
     assert done.code == 2
     states = {one["model"]: one["state"] for one in done.json}
     assert {name for name, state in states.items() if state == "damaged"} == {"person-yolov8s"}
     assert {state for name, state in states.items() if name != "person-yolov8s"} == {"ready"}
-    assert project.run("models", "verify", "--no-chat").code == 0
+
+
+def test_models_verify_tries_a_model_on_a_photo(project: Project) -> None:
+    done = project.call("models", "verify", "efficientnet-lite0", "--json")
+    assert done.code == 0, done.err
+    (one,) = done.json
+    assert (one["state"], one["trial"]["error"], one["trial"]["unit"]) == ("ready", "", "picture")
+    assert one["trial"]["provider"] == "CPUExecutionProvider"
+    assert one["trial"]["found"][0].startswith("tiger cat 0.")
+    assert one["trial"]["milliseconds"] > 0
+    assert one["trial"]["memory_mb"] > 0
+
+
+def test_models_list_shows_the_catalogue_where_asked_to(project: Project) -> None:
+    taggers = project.call("models", "list", "--task", "tagging", "--json").json
+    assert {"wd-swinv2-tagger-v3", "efficientnet-lite0"} <= {one["model"] for one in taggers}
+    assert all("tagging" in one["tasks"] for one in taggers)
+    every = project.call("models", "list", "--all", "--json").json
+    assert {"missing", "unpinned", "ready"} <= {one["state"] for one in every}
+    short = project.call("models", "list")
+    assert "* efficientnet-lite0" in short.out
+    assert "wd-swinv2" not in short.out
+    assert "more: `tagging models list --all`" in short.err
+    assert "no model does cooking; there are" in project.call("models", "list", "--task", "cooking").error
+
+
+def test_models_show_tells_how_to_choose_and_what_it_rests_on(project: Project) -> None:
+    told = project.call("models", "show", "wd-swinv2-tagger-v3", "--json").json
+    assert told["settings"] == ["models:", "  tagging: wd-swinv2-tagger-v3"]
+    assert {one["name"]: one["kind"] for one in told["knobs"]}["threshold_general"] == "slider"
+    assert [len(file["sha256"]) for file in told["files"]] == [64, 64]
+    shown = project.call("models", "show", "siglip-so400m-14-384")
+    assert "nobody has published its SHA-256" in shown.out
+    assert "  image_embedding: siglip-so400m-14-384\n    zero_shot: siglip-so400m-14-384" in shown.out
+    assert "did you mean wd-swinv2-tagger-v3" in project.call("models", "show", "wd-swin2-tagger-v3").error
+
+
+def test_models_scan_adds_what_works_and_refuses_the_rest(project: Project, tmp_path: Path) -> None:
+    there = tmp_path / "downloads"
+    yolo(there / "good.onnx")
+    yolo(there / "blind.onnx", score=0.06)
+    more = {"TAGGING_WEIGHTS": str(tmp_path / "weights")}
+    done = project.run("models", "scan", there, "--add", "--json", more=more)
+    assert done.code == 1, done.err
+    verdicts = {Path(one["file"]).name: (one["verdict"], one["why"]) for one in done.json}
+    assert verdicts["good.onnx"][0] == "added"
+    assert verdicts["blind.onnx"][0] == "refused"
+    assert "must find person" in verdicts["blind.onnx"][1]
+    with (tmp_path / "tagging.yaml").open("a", encoding="utf-8") as settings:
+        settings.write("models: {person_detection: good}\n")
+    listed = project.run("models", "list", "--task", "person_detection", "--json", more=more).json
+    assert [one["model"] for one in listed if one["serves"]] == ["good"]
 
 
 def test_prompts_and_label_sets_are_listed_and_shown(project: Project) -> None:

@@ -55,11 +55,11 @@ def verify_models(project: Project, chat: LlmStub) -> None:
     told = {one["model"]: one["chat"] for one in done.json}
     assert (told["clever"]["state"], told["clever"]["in_use"], chat.asked) == ("unknown", True, [])
 
-    done = project.call("models", "verify", "--no-chat")
+    done = project.call("models", "verify", "--no-run", "--no-chat")
     assert done.code == 0, done.err
     assert (chat.asked, done.err) == ([], "")
 
-    done = project.call("models", "verify", "--json")
+    done = project.call("models", "verify", "--no-run", "--json")
     assert done.code == 0, done.err
     told = {one["model"]: one["chat"] for one in done.json}
     seen = told["clever"]["probed"]
@@ -78,17 +78,17 @@ def verify_models(project: Project, chat: LlmStub) -> None:
     assert len(chat.asked) == asked
 
     chat.behaviours[:] = [able(vision=says("a dog"), json_schema=fails(400, "no response_format"))]
-    done = project.call("models", "verify", "--json")
+    done = project.call("models", "verify", "--no-run", "--json")
     seen = {one["model"]: one["chat"] for one in done.json}["clever"]["probed"]
     assert (done.code, seen["vision"], seen["json_schema"], seen["json_object"]) == (0, False, False, True)
     assert seen["errors"]["vision"] == 'it says "a dog" of a red square on yellow'
 
     chat.behaviours[:] = [fails(401, "wrong key")]
-    done = project.call("models", "verify")
+    done = project.call("models", "verify", "--no-run")
     assert done.code == 2, "the model in use does not answer"
     _, silent, *_ = done.err.splitlines()
     assert silent.startswith("clever: does not answer: the chat provider says no")
-    assert project.call("models", "verify", "--no-chat").code == 0, "nobody was asked"
+    assert project.call("models", "verify", "--no-run", "--no-chat").code == 0, "nobody was asked"
 
 
 def work_by_hand(project: Project, cheap: BatchStub) -> None:

@@ -27,7 +27,7 @@ def closed_port() -> Iterator[int]:
     [
         (("run", "nowhere"), "SettingsError: nowhere is not there; give a photo or a folder of photos"),
         (("prompts", "show", "nothing"), 'SettingsError: no prompt or label set "nothing"; `tagging prompts list`'),
-        (("models", "pull", "nothing"), "SettingsError: no model nothing in the catalogue; there are "),
+        (("models", "pull", "nothing"), "SettingsError: no model nothing in the catalogue; "),
     ],
 )
 def test_names_of_what_is_not_there(project: Project, arguments: tuple[str, ...], says: str) -> None:

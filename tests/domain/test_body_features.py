@@ -165,6 +165,7 @@ def stored(person_score: float, *, points: bool = True) -> dict[str, object]:
         "pose": Figure().pose().ravel().tolist() if points else None,
         "face": None,
         "mask_png": mask_to_png(Figure().mask()) if points else None,
+        "parts_png": None,
     }  # fmt: skip
 
 

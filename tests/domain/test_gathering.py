@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tagging_assets.domain.evidence import Evidence
-from tagging_assets.domain.gathering import CHAT, PEOPLE, TAGGER, ZERO_SHOT, Gatherer
+from tagging_assets.domain.gathering import CHAT, DETECTOR, PEOPLE, TAGGER, ZERO_SHOT, Gatherer
 from tagging_assets.domain.labels import LabelSet
 from tagging_assets.domain.models import ModelCard
 from tagging_assets.domain.rules import parse_rules
@@ -29,12 +29,17 @@ SETS = {one.name: one for one in (label_set("things", "image", dog=0.6), label_s
 
 
 def gatherer(**changes: Any) -> Gatherer:
-    cards = {name: ModelCard(name, f"{name} revision", "") for name in ("landmarker", "zero_shot", "tagger", "chat")}
+    names = ("landmarker", "zero_shot", "tagger", "chat", "detector")
+    cards = {name: ModelCard(name, f"{name} revision", "") for name in names}
     return Gatherer(**{**cards, "label_sets": SETS, "prompt_id": "select/1", "prompt_hash": "p", **changes})
 
 
 def person(number: int, score: float) -> dict[str, Any]:
     return {"detection_id": number, "person_score": score}
+
+
+def box(label: str, score: float) -> dict[str, Any]:
+    return {"label": label, "score": score}
 
 
 def scored(subject: str, name: str, label: str, score: float = 0.9) -> dict[str, Any]:
@@ -70,6 +75,11 @@ def brief(evidence: list[Evidence]) -> list[tuple[str, str, str]]:
             {"landmarks": [person(0, 0.1), person(1, 0.9)], "zero_shot_scores": [scored("0", "worn", "hat")]},
             [(PEOPLE, "person", "person 0"), (PEOPLE, "person", "person 1")],
         ),
+        # of things, the best box of each; whether a box shows a person, the landmarks say
+        (
+            {"detections": [box("person", 0.9), box("dog", 0.4), box("dog", 0.8), box("car", 0.1)]},
+            [(DETECTOR, "dog", "photo"), (DETECTOR, "car", "photo")],
+        ),
         # a label set that is not in use any more says nothing
         ({"zero_shot_scores": [scored("image", "old", "dog")]}, []),
         (
@@ -90,6 +100,19 @@ def test_provenance_comes_along() -> None:
     assert (one.model, one.revision, one.category) == ("zero_shot", "zero_shot revision", "things category")
     assert (one.threshold, one.label_set, one.label_set_hash) == (0.6, "things", SETS["things"].hash)
     assert (one.recipe, one.run_id) == ("recipe", "run")
+
+
+def test_a_thing_is_as_sure_as_its_best_box() -> None:
+    said = item(detections=[box("dog", 0.4), box("dog", 0.8), box("person", 0.9)])
+    (one,) = gatherer().seen(said)
+    assert (one.model, one.revision, one.category) == ("detector", "detector revision", "object")
+    assert (one.score, one.threshold) == (pytest.approx(0.8), None)
+    assert (one.recipe, one.run_id) == ("recipe", "run")
+
+
+def test_of_a_detector_of_people_boxes_of_things_are_silent() -> None:
+    """They are of the detector before, where this one could not look at the photo."""
+    assert gatherer(detector=None).seen(item(detections=[box("dog", 0.8)])) == []
 
 
 def test_a_chat_models_places_become_scores() -> None:
@@ -116,3 +139,23 @@ def test_features_are_of_people(score: float, labels: list[str]) -> None:
     hair = {"detection_id": 0, "feature": "hair_colour", "value": None, "label": "red", "confidence": 0.8}
     said = gatherer().all(item(landmarks=[person(0, score)], body_features=[hair]), rules)
     assert [one.label for one in said] == labels
+
+
+@pytest.mark.parametrize(
+    ("parameters", "thresholds", "expected"),
+    [
+        ({}, {}, 0.6),  # nobody else has a word on the model: the label's
+        ({}, {"zero_shot": 0.3}, 0.3),  # the set's for this very model
+        ({"threshold": 0.8}, {}, None),  # the catalogue's, which the model's card knows
+        ({"threshold": 0.8}, {"zero_shot": 0.3}, 0.3),
+        ({"threshold": 0.8}, {"another": 0.3}, None),
+    ],
+)
+def test_a_threshold_counts_for_the_model_it_belongs_to(
+    parameters: dict[str, float], thresholds: dict[str, float], expected: float | None
+) -> None:
+    sets = {"things": SETS["things"].model_copy(update={"thresholds": thresholds})}
+    card = ModelCard("zero_shot", "r", "", parameters)
+    said = item(zero_shot_scores=[scored("image", "things", "dog")])
+    (one,) = gatherer(zero_shot=card, label_sets=sets).seen(said)
+    assert one.threshold == expected

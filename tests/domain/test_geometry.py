@@ -110,6 +110,8 @@ def test_circularity_of_other_shapes() -> None:
         ("#.#\n###", "#.#\n###"),  # two arms that meet below are one piece
         ("#.\n.#", "#.\n.."),  # corners do not connect
         ("...", "..."),  # nothing
+        ("#.#.#\n#.###\n#.#..\n#####", "#.#.#\n#.###\n#.#..\n#####"),  # three pieces that meet one by one
+        ("#.##\n##.#\n...#", "..##\n...#\n...#"),  # corners between two pieces; the larger one
         (
             "#.#.#\n###.#\n....#\n#####",
             "#.#.#\n###.#\n....#\n#####".replace("#.#.#\n###.#", "....#\n....#"),

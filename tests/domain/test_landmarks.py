@@ -3,7 +3,7 @@ import pytest
 from drawn_people import SIZE, Figure
 
 from tagging_assets.domain.landmarks import landmark_rows, look_twice, mask_from_png, mask_to_png, stored_landmarks
-from tagging_assets.domain.models import ModelCard, PersonLandmarks, RgbImage
+from tagging_assets.domain.models import ModelCard, PersonLandmarks, RgbImage, Wanted
 from tagging_assets.domain.schemas import LANDMARKS
 
 NOTHING = PersonLandmarks(pose=None, face=None, mask=None)
@@ -18,10 +18,11 @@ class ScriptedLandmarker:
     provider = "none"
 
     def __init__(self, *answers: PersonLandmarks) -> None:
-        self.answers, self.crops = list(answers), []
+        self.answers, self.crops, self.wanted = list(answers), [], []
 
-    def landmarks(self, crop: RgbImage) -> PersonLandmarks:
+    def landmarks(self, crop: RgbImage, wanted: Wanted = "parts") -> PersonLandmarks:
         self.crops.append(crop.shape)
+        self.wanted.append(wanted)
         return self.answers.pop(0)
 
 

@@ -46,6 +46,7 @@ REFUSED = [
     ("religion: buddhist", "religion"),
     ("catholic priest", "religion"),
     ("nuns", "religion"),
+    ("missionary", "religion"),
     # health
     ("disabled", "health"),
     ("pregnant woman", "health"),
@@ -94,6 +95,10 @@ REFUSED = [
     ("sex toy", "explicit content"),
     ("topless", "explicit content"),
     ("see-through dress", "explicit content"),
+    ("shibari", "explicit content"),  # booru spellings
+    ("object_insertion", "explicit content"),
+    ("ball gag", "explicit content"),
+    ("public indecency", "explicit content"),
     # intimate body parts
     ("breasts", "intimate body parts"),
     ("large_breasts", "intimate body parts"),
@@ -103,6 +108,7 @@ REFUSED = [
     ("nipples", "intimate body parts"),
     ("flat chest", "intimate body parts"),
     ("crotch", "intimate body parts"),
+    ("underbutt", "intimate body parts"),
     ("genitals", "intimate body parts"),
 ]
 

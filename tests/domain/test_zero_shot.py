@@ -16,6 +16,7 @@ from tagging_assets.domain.zero_shot import (
     pool_views,
     score_label_set,
     score_labels,
+    score_relevant,
     views,
     with_context,
 )
@@ -109,6 +110,20 @@ def test_scores_are_the_root_of_the_mass(probabilities: tuple[float, ...], expec
     assert_allclose(score_labels(rows, classes, [ONE]), [[expected]], atol=1e-5)
 
 
+@pytest.mark.parametrize(
+    ("probabilities", "counted"),
+    [
+        ((0.1, 0.4, 0.3, 0.2), [1, 2]),  # in any order
+        ((0.25, 0.25, 0.25, 0.25), [0, 1]),  # ties go to the lower class
+        ((0.2, 0.4, 0.2, 0.2), [0, 1]),  # also behind a clear first
+    ],
+)
+def test_which_classes_are_the_likeliest(probabilities: tuple[float, ...], counted: list[int]) -> None:
+    relevance = np.eye(4, dtype=np.float32)
+    scores = score_relevant(np.array([probabilities], np.float32), relevance, Relevance(top_k=2))
+    assert np.flatnonzero(scores[0]).tolist() == counted
+
+
 def test_only_the_likeliest_classes_count() -> None:
     classes = unit(0, 0, 90)
     rows = np.array([[0.2, 0.2, 0.6]], dtype=np.float32)
@@ -164,7 +179,14 @@ class LengthScorer:
     def card(self) -> ModelCard:
         return ModelCard("length", "0", "none", self.parameters)
 
-    def score(self, vectors: Vectors, prompts: Sequence[Sequence[str]]) -> Vectors:
+    def score(
+        self,
+        vectors: Vectors,
+        prompts: Sequence[Sequence[str]],
+        *,
+        exclusive: bool = False,
+        neutral: Sequence[str] = (),
+    ) -> Vectors:
         self.asked.append([list(group) for group in prompts])
         row = np.array([1.0 if group else 0.0 for group in prompts], dtype=np.float32)
         return np.asarray(vectors[:, :1] * row, dtype=np.float32)

@@ -20,7 +20,7 @@ def test_the_profile_serves_what_no_choice_names() -> None:
         ({"profile": "enormous"}, "no profile enormous; there are"),
         ({"models": {"tagging": "nothing"}}, "models: tagging: no model nothing"),
         # a model of another kind
-        ({"models": {"tagging": "mediapipe-face"}}, "mediapipe-face cannot do tagging; these can: efficientnet-lite0"),
+        ({"models": {"tagging": "mediapipe-face"}}, "can do face, not tagging; see `tagging models list --task"),
         # a task that the profile leaves open, without a model
         ({"models": {"silhouette": {"precision": "int8"}}}, "has nothing for silhouette; name a model for it"),
         # a knob that the model does not have

@@ -25,6 +25,7 @@ class LogitsSession:
             self.row[index] = logit
         self.provider = provider
         self.batches: list[int] = []
+        self.inputs = {"images": ("n", 3, 224, 224)}
 
     def run(self, feeds: Mapping[str, np.ndarray], outputs: Sequence[str] | None = None) -> list[np.ndarray]:
         self.batches.append(len(feeds["images"]))

@@ -1,6 +1,5 @@
 import os
 import re
-import time
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -362,14 +361,11 @@ def test_what_postgres_says_is_translated(manifest: Manifest, tmp_path: Path) ->
         manifest.apply(found("/p/a", size=2**70))
 
 
-@pytest.mark.slow
-def test_a_hundred_thousand_photos_are_a_matter_of_seconds(manifest: Manifest) -> None:
-    started = time.monotonic()
-    manifest.apply(found(*(f"/p/{number:06d}.jpg" for number in range(100_000))))
-    added = time.monotonic() - started
-    started = time.monotonic()
+def test_a_large_folder_fills_batches_and_goes_again(manifest: Manifest) -> None:
+    # More photos than one statement has room for; how long millions take is measured by benchmarks/scale.py.
+    manifest.apply(found(*(f"/p/{number:06d}.jpg" for number in range(12_000))))
     refs = manifest.known(["/p"])
     manifest.set_pixel_ids({ref.image_id: ref.uri for ref in refs})
     manifest.apply(ScanResult(gone=tuple(refs)))
-    assert len(manifest.batches()) == 100
-    assert added + time.monotonic() - started < 90
+    assert len(manifest.batches()) == 12
+    assert all(ref.gone for ref in manifest.known(["/p"]))

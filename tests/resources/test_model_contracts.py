@@ -9,10 +9,11 @@ import pytest
 from resources.database import Database
 from resources.image_classifier import EfficientNetEncoder, EfficientNetTagger
 from resources.landmarker import MediaPipeLandmarker
-from resources.person_detector import YoloPersonDetector
+from resources.model_in_use import ModelInUse
 from resources.relevance import RelevanceScorer
 from resources.text_encoder import MiniLmEncoder
 from resources.weights import WeightsStore
+from resources.yolo import YoloDetector
 from tagging_assets.domain.chat import ChatModel, ChatReply
 from tagging_assets.domain.errors import SettingsError
 from tagging_assets.domain.models import (
@@ -58,7 +59,9 @@ def check_identity(model: Model) -> None:
 
 @FAKE_AND_REAL
 def test_detectors(photos: list[RgbImage], weights_store: WeightsStore, real: bool) -> None:
-    detector: Detector = YoloPersonDetector(weights_store) if real else FakeDetector((0.3, MIDDLE), (0.9, MIDDLE))
+    detector: Detector = FakeDetector((0.3, MIDDLE), (0.9, MIDDLE))
+    if real:
+        detector = YoloDetector(ModelInUse(weights_store, weights_store.catalogue.entry("person-yolov8s")))
     check_identity(detector)
     assert detector.detect([]) == []
     found = detector.detect(photos)

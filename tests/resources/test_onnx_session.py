@@ -8,16 +8,16 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper, save
 
+from resources.onnx_providers import CPU as ON_CPU
+from resources.onnx_providers import CUDA, TENSORRT, has_gpu, provider_options
+from resources.onnx_runtime import ORT_ERRORS, load_onnxruntime
 from resources.onnx_session import (
     NOT_LOADED,
-    ORT_ERRORS,
     LazySession,
     OnnxOptions,
     OnnxSession,
     _create,
-    _has_gpu,
     close_sessions,
-    load_onnxruntime,
     open_session,
 )
 from tagging_assets.domain.errors import ModelError, ModelFailed, WeightsCorrupt, WeightsMissing
@@ -91,11 +91,11 @@ def test_files_that_are_no_models(tmp_path: Path, content: bytes | None, error: 
         OnnxSession(path, CPU)
 
 
-@pytest.mark.skipif(_has_gpu(), reason="there is a GPU to run on")
+@pytest.mark.skipif(has_gpu(), reason="there is a GPU to run on")
 def test_a_fallback_is_reported(doubler: Path, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING):
         session = OnnxSession(doubler, OnnxOptions(provider="cuda"))
-    assert session.provider == "CPUExecutionProvider"
+    assert session.provider.startswith("CPUExecutionProvider (wanted CUDAExecutionProvider: ")
     assert session.fell_back
     assert "runs on CPUExecutionProvider, not on CUDAExecutionProvider" in caplog.text
     built = "CUDAExecutionProvider" in load_onnxruntime().get_available_providers()
@@ -107,6 +107,7 @@ class RefusingRuntime:
     """A runtime that makes no session but on the CPU, and remembers what it was asked for."""
 
     SessionOptions = state.SessionOptions
+    __version__ = "1.31"
 
     def __init__(self) -> None:
         self.asked: list[list[tuple[str, dict[str, str]]]] = []
@@ -124,16 +125,53 @@ class RefusingRuntime:
         return path
 
 
-def test_each_provider_gets_its_options_and_tensorrt_keeps_its_engines(doubler: Path) -> None:
+def test_slower_providers_are_tried_in_turn_and_the_first_refusal_is_told(doubler: Path) -> None:
     runtime = RefusingRuntime()
-    wanted = ["TensorrtExecutionProvider", "CUDAExecutionProvider", "CPUExecutionProvider"]
-    assert _create(runtime, doubler, OnnxOptions(provider="tensorrt"), wanted) == str(doubler)
-    cache = {"trt_engine_cache_enable": "1", "trt_engine_cache_path": str(doubler.parent / "tensorrt")}
-    asked: list[tuple[str, dict[str, str]]] = [(wanted[0], cache), (wanted[1], {}), (wanted[2], {})]
-    assert runtime.asked == [asked, asked[1:], asked[2:]]
+    wanted = [TENSORRT, CUDA, ON_CPU]
+    made, refusal = _create(runtime, doubler, OnnxOptions(provider="tensorrt"), wanted)
+    assert made == str(doubler)
+    assert refusal == "no such device"
+    assert [[name for name, _ in providers] for providers in runtime.asked] == [wanted, wanted[1:], wanted[2:]]
 
 
-@pytest.mark.skipif(_has_gpu(), reason="there is a GPU to run on")
+@pytest.mark.parametrize(
+    ("name", "options", "told"),
+    [
+        # the CPU needs no telling
+        (ON_CPU, OnnxOptions(device=1), {}),
+        # shapes come by the dozen: no search for the best algorithm each time, and an arena of what is needed
+        (
+            CUDA,
+            OnnxOptions(device=1),
+            {"device_id": "1", "cudnn_conv_algo_search": "HEURISTIC", "arena_extend_strategy": "kSameAsRequested"},
+        ),
+        # engines are kept, for every size of batch; full precision unless it is asked for
+        (
+            TENSORRT,
+            OnnxOptions(batch=8),
+            {
+                "trt_engine_cache_enable": "1",
+                "trt_engine_cache_path": "engines",
+                "trt_timing_cache_enable": "1",
+                "trt_timing_cache_path": "engines",
+                "trt_fp16_enable": "0",
+                "trt_profile_min_shapes": "x:1x2",
+                "trt_profile_opt_shapes": "x:8x2",
+                "trt_profile_max_shapes": "x:8x2",
+            },
+        ),
+    ],
+)
+def test_what_providers_are_told(doubler: Path, name: str, options: OnnxOptions, told: dict[str, str]) -> None:
+    assert provider_options(name, options, doubler, Path("engines")) == told
+
+
+def test_tensorrt_computes_in_half_precision_only_where_it_is_asked_to(doubler: Path) -> None:
+    told = provider_options(TENSORRT, OnnxOptions(fp16=True), doubler, Path("engines"))
+    assert told["trt_fp16_enable"] == "1"
+
+
+@pytest.mark.skipif(has_gpu(), reason="there is a GPU to run on")
 def test_without_a_gpu_auto_is_the_cpu_and_no_fallback(doubler: Path) -> None:
     assert not OnnxSession(doubler).fell_back
 
@@ -199,13 +237,13 @@ def test_an_injected_session_is_never_loaded(doubler: Path) -> None:
 _OTHERS = """
 import os, sys
 from pathlib import Path
-from resources.onnx_session import _native_chatter
-with _native_chatter() as chatter:
+from resources.onnx_runtime import native_chatter
+with native_chatter() as chatter:
     os.write(2, b"2026-01-31 12:00:00.0 [E:onnxruntime:Default, x.cc:1 F] no such library\\n")
     os.write(2, b"the disk is on fire\\n")
 print(chatter.reason())
 try:
-    with _native_chatter():
+    with native_chatter():
         os.write(2, b"2026-01-31 12:00:00.0 [E:onnxruntime:Default, x.cc:1 F] the model is odd\\n")
         raise RuntimeError
 except RuntimeError:
@@ -223,18 +261,18 @@ def test_only_the_runtimes_own_lines_are_kept_back_and_none_when_it_fails() -> N
 
 def test_only_one_place_loads_the_runtime_so_that_telemetry_is_off_everywhere():
     folders = (REPOSITORY / name for name in ("resources", "sensors", "tagging_assets", "benchmarks"))
+    sources = {path.name: path.read_text() for folder in folders for path in folder.rglob("*.py")}
     importing = {
-        path.name
-        for folder in folders
-        for path in folder.rglob("*.py")
-        if any(
-            line.strip().startswith(("import onnxruntime", "from onnxruntime"))
-            for line in path.read_text().splitlines()
-        )
+        name
+        for name, text in sources.items()
+        if any(line.strip().startswith("import onnxruntime") for line in text.splitlines())
     }
-    assert importing <= {"onnx_session.py"}
+    assert importing <= {"onnx_runtime.py"}
+    # Parts of it that are no part of the module itself load it too: after the one place has.
+    parts = {name for name, text in sources.items() if "from onnxruntime" in text}
+    assert all("load_onnxruntime()" in sources[name] for name in parts)
     said = (
-        "import os; from resources.onnx_session import load_onnxruntime; load_onnxruntime(); "
+        "import os; from resources.onnx_runtime import load_onnxruntime; load_onnxruntime(); "
         "print(os.environ['ORT_DISABLE_TELEMETRY'])"
     )
     answer = subprocess.run([sys.executable, "-c", said], capture_output=True, text=True, check=True, cwd=REPOSITORY)

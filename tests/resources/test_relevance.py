@@ -71,6 +71,18 @@ def test_a_vector_scores_alike_in_any_company(scorer: RelevanceScorer, vectors: 
         assert_array_equal(scorer.score(vector[None], [["temple"], ["boat"]])[0], together[place])
 
 
+def test_what_is_remembered_of_one_photo_is_not_said_of_another(
+    scorer: RelevanceScorer, vectors: dict[str, Vectors]
+) -> None:
+    labels = [["temple"], ["boat"]]
+    first = scorer.score(vectors["china.jpg"], labels)
+    changed = vectors["china.jpg"].copy()
+    assert_array_equal(scorer.score(changed, labels), first)
+    changed[:] = 0  # an array of the caller's, who may fill it with another photo's
+    assert not np.array_equal(scorer.score(changed, labels), first)
+    assert_array_equal(scorer.score(vectors["china.jpg"], labels), first)
+
+
 def test_the_card_carries_every_knob(weights_store: WeightsStore) -> None:
     text = MiniLmEncoder(weights_store)
     card = RelevanceScorer(weights_store, text).card

@@ -160,3 +160,53 @@ def test_a_question_without_an_answer_is_a_row(store, error):
     result = run(store, silent, items=ITEMS[:1])
     (record,) = result.frame.current
     assert (record.error_kind, record.retryable) == (error.__name__, error.retryable)
+
+
+@pytest.mark.parametrize(
+    ("by_stage", "asked", "most"),
+    [
+        ({}, None, 2),  # the workbench's own number
+        ({"detections": 4}, None, 4),  # a stage that waits for a GPU has more under way
+        ({"embeddings": 4}, None, 2),
+        ({"detections": 4}, 1, 1),  # what the caller says goes
+    ],
+)
+def test_chunks_under_way_are_the_stages_own_number(store, by_stage, asked, most):
+    lock = threading.Lock()
+    inside, seen = 0, []
+
+    def stage(_item):
+        nonlocal inside
+        with lock:
+            inside += 1
+            seen.append(inside)
+        time.sleep(0.01)
+        with lock:
+            inside -= 1
+        return []
+
+    items = [Item(f"image{number:02}", f"inputs{number}") for number in range(64)]
+    bench = Workbench(store, threads=2, threads_by_stage=by_stage)
+    bench.run("detections", "b1", "run1", RECIPE, {}, each(stage), items, threads=asked)
+    assert max(seen) == most
+
+
+@pytest.mark.parametrize(
+    ("photos", "threads", "sizes"),
+    [
+        (20, 1, [8, 8, 4]),  # one thread is never left alone
+        (64, 2, [8, 8, 8, 8, 8, 6, 5, 4, 3, 2, 1, 1, 1, 1]),  # two threads end within a photo of each other
+        (3, 2, [1, 1, 1]),  # a few photos are spread
+        (0, 2, []),
+    ],
+)
+def test_chunks_grow_smaller_towards_the_end(store, photos, threads, sizes):
+    seen = []
+
+    def compute(items):
+        seen.append(len(items))
+        return [[] for _ in items]
+
+    items = [Item(f"image{number:02}", f"inputs{number}") for number in range(photos)]
+    Workbench(store, threads=threads).run("detections", "b1", "run1", RECIPE, {}, compute, items)
+    assert sorted(seen, reverse=True) == sizes
