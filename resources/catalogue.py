@@ -4,9 +4,11 @@ What does not belong here: the files on this machine (``weights``), models that 
 (``local_models``), and what a model does with its files (the adapters).
 """
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Any, Literal, Self, TypeGuard, TypeVar
 
 import yaml
@@ -25,6 +27,9 @@ _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 #: Stands for the SHA-256 that nobody has published.
 _UNPINNED = "unpinned"
+
+#: Entries and their files are folders and files of the weights folder by these names.
+NAME = r"\w[\w.-]*"
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Capability = float | int | str | bool
@@ -51,7 +56,7 @@ class WeightFile(_Strict):
         parts: sources to be concatenated, for a file that travels in pieces; exactly one of the two is given.
     """
 
-    name: Annotated[str, Field(pattern=r"^\w[\w.-]*$")]
+    name: Annotated[str, Field(pattern=f"^{NAME}$")]
     role: str = "model"
     sha256: Annotated[str, Field(pattern=r"^([0-9a-f]{64})?$")] = ""
     size: Annotated[int, Field(ge=0)] = 0
@@ -202,6 +207,8 @@ class Entry(_Strict):
 
     @model_validator(mode="after")
     def _has_weights(self) -> Self:
+        if not re.fullmatch(NAME, self.name):
+            raise ValueError(f"{self.name}: a name has letters, digits, dots, - and _ only, and none of - . first")
         if not self.files and not self.uses:
             raise ValueError(f"{self.name}: has neither files nor entries it uses")
         return self
@@ -312,9 +319,10 @@ def load_catalogue(path: Path | None = None, local: Path | None = None) -> Catal
     main = path or _CATALOGUE
     merged = read_yaml(main)
     families = [] if path else sorted(main.parent.glob(_FAMILIES))
+    said_in: dict[str, Path] = {}
     for further in [*families, *([local] if local and local.exists() else [])]:
-        _add(merged, read_yaml(further), further)
-    return _validated(merged, Catalogue, main)
+        said_in |= dict.fromkeys(_add(merged, read_yaml(further), further), further)
+    return _validated(merged, Catalogue, main, said_in)
 
 
 def read_catalogue(path: Path, kind: type[Model]) -> Model:
@@ -343,7 +351,7 @@ def read_yaml(path: Path) -> Any:
     return said
 
 
-def _add(merged: Any, further: Any, path: Path) -> None:
+def _add(merged: Any, further: Any, path: Path) -> Iterable[str]:
     entries = further.get("entries") if isinstance(further, dict) else None
     if not isinstance(entries, dict) or set(further) - {"entries"}:
         raise SettingsError(f"{path.name}: must be a mapping with `entries`, and nothing else")
@@ -352,12 +360,14 @@ def _add(merged: Any, further: Any, path: Path) -> None:
         if name in there:
             raise SettingsError(f"{path}: the catalogue has an entry {name} already; give this one another name")
     there.update(entries)
+    return list(entries)
 
 
-def _validated(said: Any, kind: type[Model], path: Path) -> Model:
+def _validated(said: Any, kind: type[Model], path: Path, said_in: Mapping[str, Path] = MappingProxyType({})) -> Model:
     try:
         return kind.model_validate(said)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "the catalogue"
-        raise SettingsError(f"{path.name}: {where}: {first['msg']}") from error
+        entry = str(first["loc"][1]) if len(first["loc"]) > 1 else ""
+        raise SettingsError(f"{said_in.get(entry, path).name}: {where}: {first['msg']}") from error

@@ -123,7 +123,7 @@ class Fetcher:
                     target.unlink(missing_ok=True)
                     continue
                 return source
-        raise WeightsMissing(f"{name} cannot be fetched: {'; '.join(reasons)}")
+        raise WeightsMissing(f"{name} cannot be fetched: {'; '.join(dict.fromkeys(reasons))}")
 
     def close(self) -> None:
         """Remove the wheels that were kept for further members."""
@@ -147,7 +147,7 @@ class Fetcher:
             for left in target.parent.glob(f"{glob.escape(target.name)}.*.part*"):
                 left.unlink()
             return
-        reasons = "; ".join(str(failure) for failure in failures)
+        reasons = "; ".join(dict.fromkeys(str(failure) for failure in failures))
         if any(isinstance(failure, WeightsCorrupt) for failure in failures):
             raise WeightsCorrupt(f"no source has the right {wanted.name}: {reasons}; put the right file at {target}")
         raise WeightsMissing(

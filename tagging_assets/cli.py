@@ -332,6 +332,10 @@ def prompts_diff(
     print_json(told) if as_json else prompts.show_diff(told)
 
 
+#: Exit code after Ctrl-C.
+_INTERRUPTED = 130
+
+
 def main() -> None:
     """Entry point: one line and exit code 2 for every error that is not one image's own."""
     try:
@@ -339,9 +343,11 @@ def main() -> None:
     except TaggingError as error:
         stderr.print(f"[red]{error.kind}[/red]: {escape(str(error))}", highlight=False, soft_wrap=True)
         raise SystemExit(2) from error
-    except KeyboardInterrupt as error:
-        stderr.print("Interrupted; the same command goes on where this one stopped.")
-        raise SystemExit(130) from error
+    except SystemExit as end:
+        # What typer makes of Ctrl-C, without a word.
+        if end.code == _INTERRUPTED:
+            stderr.print("Interrupted; the same command goes on where this one stopped.")
+        raise
 
 
 if __name__ == "__main__":

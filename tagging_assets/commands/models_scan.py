@@ -1,10 +1,12 @@
 """``tagging models scan``: models in a folder, judged by their contents, tried, and added if asked to."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from resources.catalogue import NAME
 from resources.onnx_session import OnnxOptions
 from resources.scan_entries import add, entry_of, put_in_place, suggested_name, try_found
 from resources.scanning import Found
@@ -35,15 +37,19 @@ def scan(settings_path: Path | None, folder: Path, wanted: Wanted = Wanted()) ->
     """Every model file below a folder with a verdict: ``works``, ``added``, ``known``, ``refused`` or ``named``.
 
     Raises:
-        SettingsError: no such folder; ``--name`` for several models; a name that the catalogue has already.
+        SettingsError: no such folder; ``--name`` that is none, or for several models, or none that is new.
+        DiskFull, StorageError: a file cannot be put in its place.
     """
     inference = load_settings(settings_path).inference
     options = OnnxOptions(provider=inference.provider, threads=1, device=inference.device)
     with WeightsStore() as store:
         found = look(folder.expanduser(), store.catalogue)
+        if wanted.name and not re.fullmatch(NAME, wanted.name):
+            raise SettingsError(f"--name {wanted.name}: letters, digits, dots, - and _ only, and none of - . first")
         new = [one for one in found if one.can_run and not one.known]
         if wanted.name and len(new) != 1:
-            raise SettingsError(f"--name names one model; in {folder} there are {len(new)} to add")
+            known = "".join(f"; {one.path.name} is {one.known} already" for one in found if one.known and not new)
+            raise SettingsError(f"--name names one model; in {folder} there are {len(new)} to add{known}")
         return [_treated(store, one, wanted, options) for one in found]
 
 
@@ -81,9 +87,13 @@ def _treated(store: WeightsStore, found: Found, wanted: Wanted, options: OnnxOpt
     }
     if found.problem:
         return {**told, "verdict": "refused"}
-    if found.known:
-        return _known(store, found, wanted, told)
-    return _new(store, found, wanted, options, told) if found.can_run else told
+    try:
+        if found.known:
+            return _known(store, found, wanted, told)
+        return _new(store, found, wanted, options, told) if found.can_run else told
+    except SettingsError as error:
+        # Of several, one that cannot be added keeps nobody from hearing of the others.
+        return {**told, "verdict": "refused", "why": str(error)}
 
 
 def _known(store: WeightsStore, found: Found, wanted: Wanted, told: dict[str, Any]) -> dict[str, Any]:

@@ -160,8 +160,8 @@ PHRASES: dict[str, tuple[tuple[str, ...], ...]] = {
     "explicit content": _phrases(
         """
         see through; adult content; not safe for work; rating questionable; spread leg; girl on top
-        cowgirl position; missionary position; panties aside; cleft of venus; object insertion; large insertion; ball gag
-        bit gag; ring gag; virgin killer; strap on
+        cowgirl position; missionary position; panties aside; cleft of venus; object insertion; large insertion
+        ball gag; bit gag; ring gag; virgin killer; strap on
         """
     ),
     "intimate body parts": _phrases(

@@ -71,6 +71,23 @@ def test_an_unpinned_model_is_pulled_only_where_it_is_trusted() -> None:
         models.pull(None, ["yolo11s-pose"], trust_first=True)
 
 
+def test_a_name_that_leads_out_of_the_weights_folder_is_refused(tmp_path: Path) -> None:
+    yolo(tmp_path / "a.onnx")
+    with pytest.raises(SettingsError, match="letters, digits"):
+        models_scan.scan(None, tmp_path, models_scan.Wanted(add=True, name="../mine"))
+
+
+def test_of_two_with_one_name_the_second_is_refused_and_both_are_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TAGGING_WEIGHTS", str(tmp_path / "weights"))
+    yolo(tmp_path / "there" / "a" / "mine.onnx")
+    yolo(tmp_path / "there" / "b" / "mine.onnx", score=0.8)
+    told = models_scan.scan(None, tmp_path / "there", models_scan.Wanted(add=True, run=False))
+    assert [one["verdict"] for one in told] == ["added", "refused"]
+    assert "choose another with --name" in told[1]["why"]
+
+
 def test_one_name_is_for_one_model(tmp_path: Path) -> None:
     yolo(tmp_path / "there" / "a.onnx")
     yolo(tmp_path / "there" / "b.onnx", score=0.8)
