@@ -88,7 +88,7 @@ CONTESTS: dict[str, Contest] = {
 }
 
 
-def large_photos(photos: Sequence[Path], folder: Path, count: int = 12) -> list[Path]:
+def large_photos(photos: Sequence[Path], folder: Path, count: int = 32) -> list[Path]:
     """JPEGs of 4000 by 3000 pixels: mosaics of the photos with the noise of a sensor, about as large as a phone's."""
     folder.mkdir(parents=True, exist_ok=True)
     dice = np.random.default_rng(0)

@@ -66,6 +66,7 @@ WD_SIDE, WD_TAGS = 256, 10_861
 
 #: Photos that models are made with at most, and how many of them exports are compared on.
 _PHOTOS, _PARITY = 48, 4
+_TUNING_SECONDS = 10.0
 
 
 def names() -> list[str]:
@@ -99,6 +100,8 @@ def prepare(folder: Path, photos: list[RgbImage], yolov8n: Path | None) -> None:
         if in_use(folder, name, "int8").notes is None:
             print(f"quantising {name}", file=sys.stderr, flush=True)
             _quantise(store, name, photos)
+        for precision in ("fp32", "int8"):
+            _tune(in_use(folder, name, precision), photos[0])
 
 
 def _quantise(store: WeightsStore, name: str, photos: list[RgbImage]) -> None:
@@ -114,6 +117,34 @@ def _quantise(store: WeightsStore, name: str, photos: list[RgbImage]) -> None:
             print(f"  agreement with fp32 {made.cost.agreement:.3f}", file=sys.stderr, flush=True)
     except TaggingError as error:
         print(f"  {name} in int8: {error}", file=sys.stderr, flush=True)
+
+
+def _tune(model: ModelInUse, photo: RgbImage) -> None:
+    """As `tagging models tune` does; what was found before is kept."""
+    from resources.adapters import DETECTORS, ENCODERS, TAGGERS
+    from resources.onnx_session import OnnxSession
+    from resources.tuning import Tuning, subject_of
+    from resources.tuning_search import search
+
+    if model.is_derived and model.notes is None:
+        return
+    role = "image" if model.has("image") else "model"
+    path, sha256 = model.path(role), model.sha256(role)
+    tuning, subject = Tuning(model.store.cache_dir), subject_of(sha256, model.options)
+    if tuning.kept(subject) is None:
+        print(f"tuning {model.entry.name} {model.precision}", file=sys.stderr, flush=True)
+        adapter: Any = {**TAGGERS, **ENCODERS, **DETECTORS}[model.entry.adapter](model)
+        array = adapter.prepare(photo)
+        found = search(
+            model.entry.name,
+            subject,
+            array,
+            lambda wanted: OnnxSession(path, wanted, sha256=sha256),
+            model.options,
+            _TUNING_SECONDS,
+        )
+        print(f"  {found.chosen}, {found.gain:.2f} x the default", file=sys.stderr, flush=True)
+        tuning.keep(found)
 
 
 def store_of(folder: Path) -> WeightsStore:

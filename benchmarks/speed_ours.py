@@ -2,8 +2,8 @@
 
     python benchmarks/speed_ours.py CONTESTANT MODELS PHOTO …
 
-The product's own adapters with its own defaults, from JPEG files to results, on as many threads as the workbench
-would use: decoding, preparing, the model and what comes after are all in it.
+The product's own adapters, tuned as `tagging models tune` does it, from JPEG files to results, in the chunks and on
+as many threads as the workbench would use: decoding, preparing, the model and what comes after are all in it.
 """
 
 import os
@@ -21,23 +21,31 @@ from resources.decoding import decode
 from resources.landmarker import MediaPipeLandmarker
 from resources.proxy_store import ProxyStore
 from resources.weights import WeightsStore
+from resources.workbench import chunks_of
+from tagging_assets.domain.models import RgbImage
+from tagging_assets.domain.stages import STAGES
 
 #: Works through photos and says what is to be known of it.
 Work = Callable[[Sequence[Path]], str]
 
+_CHUNK = STAGES["detections"].chunk
 #: As ``Stores.threads``.
 _THREADS = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def in_threads(one: Callable[[Path], int], said: str = "") -> Work:
-    """Photo by photo, from several threads; the numbers that come back are added up."""
+def in_threads(many: Callable[[Sequence[Path]], int], said: str = "") -> Work:
+    """Chunk by chunk, as stages go, from several threads; the numbers that come back are added up."""
 
     def work(photos: Sequence[Path]) -> str:
         with ThreadPoolExecutor(_THREADS) as pool:
-            total = sum(pool.map(one, photos))
+            total = sum(pool.map(many, chunks_of(photos, _CHUNK, _THREADS)))
         return f"{total} {said}" if said else ""
 
     return work
+
+
+def _decoded(photos: Sequence[Path]) -> list[RgbImage]:
+    return [decode(photo).pixels for photo in photos]
 
 
 def detection(name: str, precision: str, models: Path) -> Work:
@@ -46,10 +54,10 @@ def detection(name: str, precision: str, models: Path) -> Work:
 
     detector = YoloDetector(in_use(models, name, precision))
 
-    def one(photo: Path) -> int:
-        return sum(box.score >= 0.25 for box in detector.detect([decode(photo).pixels])[0])
+    def many(photos: Sequence[Path]) -> int:
+        return sum(box.score >= 0.25 for boxes in detector.detect(_decoded(photos)) for box in boxes)
 
-    return in_threads(one, "boxes")
+    return in_threads(many, "boxes")
 
 
 def embedding(precision: str, models: Path) -> Work:
@@ -57,7 +65,7 @@ def embedding(precision: str, models: Path) -> Work:
     from resources.clip import ClipEncoder
 
     encoder = ClipEncoder(in_use(models, "vit-b-32", precision))
-    return in_threads(lambda photo: len(encoder.encode([decode(photo).pixels])), "vectors")
+    return in_threads(lambda photos: len(encoder.encode(_decoded(photos))), "vectors")
 
 
 def classification(precision: str, models: Path) -> Work:
@@ -65,7 +73,7 @@ def classification(precision: str, models: Path) -> Work:
     from resources.timm_tagger import TimmTagger
 
     tagger = TimmTagger(in_use(models, "resnet50", precision))
-    return in_threads(lambda photo: len(tagger.tag([decode(photo).pixels])), "photos")
+    return in_threads(lambda photos: len(tagger.tag(_decoded(photos))), "photos")
 
 
 def wd(precision: str, models: Path) -> Work:
@@ -73,18 +81,18 @@ def wd(precision: str, models: Path) -> Work:
     from resources.wd_tagger import WdTagger
 
     tagger = WdTagger(in_use(models, WD, precision))
-    return in_threads(lambda photo: len(tagger.tag([decode(photo).pixels])), "photos")
+    return in_threads(lambda photos: len(tagger.tag(_decoded(photos))), "photos")
 
 
 def landmarks(models: Path) -> Work:
     """Poses and faces of the most prominent person; landmarkers are kept, one pair a thread."""
     landmarker = MediaPipeLandmarker.from_weights(WeightsStore())
 
-    def one(photo: Path) -> int:
-        seen = landmarker.landmarks(decode(photo).pixels)
-        return (seen.pose is not None) + (seen.face is not None)
+    def many(photos: Sequence[Path]) -> int:
+        seen = [landmarker.landmarks(image) for image in _decoded(photos)]
+        return sum((one.pose is not None) + (one.face is not None) for one in seen)
 
-    return in_threads(one, "poses and faces")
+    return in_threads(many, "poses and faces")
 
 
 def proxies(models: Path) -> Work:
@@ -92,11 +100,12 @@ def proxies(models: Path) -> Work:
     folder = tempfile.TemporaryDirectory()
     store = ProxyStore(folder.name)
 
-    def one(photo: Path, kept: object = folder) -> int:
-        store.put(decode(photo).pixels)
-        return 1
+    def many(photos: Sequence[Path], kept: object = folder) -> int:
+        for photo in photos:
+            store.put(decode(photo).pixels)
+        return len(photos)
 
-    return in_threads(one)
+    return in_threads(many)
 
 
 CONTESTANTS: dict[str, Callable[[Path], Work]] = {

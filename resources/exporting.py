@@ -13,20 +13,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from resources.candidate_model import REFERENCE, CandidateModel
 from resources.catalogue import Capability, Catalogue, Entry, Export
 from resources.decoding import decode
 from resources.export_job import IOU, Job, Made, Report, save_photos
 from resources.exporting_process import TIMEOUT_SECONDS, run_job
 from resources.fetch import sha256_of
 from resources.files import storage_error, work_folder
-from resources.inference import Inference
-from resources.model_in_use import ModelInUse, derived_folder
+from resources.model_in_use import derived_folder
 from resources.model_notes import ModelNotes, NotedFile, read_notes, write_notes
-from resources.onnx_session import OnnxOptions, OnnxSession, Session
 from resources.parity import Parity, compare
 from resources.samples import fetch_samples
 from resources.weights import WeightsStore
@@ -38,25 +36,6 @@ _WORK = ".export-"
 _SELF_TEST_PHOTOS = Path(__file__).with_name("selftest")
 #: Of the sample photos: people, an animal, things, a place.
 _PHOTOS = ("bus.jpg", "zidane.jpg", "astronaut.png", "chelsea.png", "coffee.png", "motorcycle_left.png", "china.jpg")
-#: Parity is measured where every machine measures alike.
-_REFERENCE = OnnxOptions(provider="cpu")
-
-
-@dataclass(frozen=True)
-class _Candidate(ModelInUse):
-    """A model that is not where it will be, used like one that is; nothing of it stays in memory."""
-
-    at: Path = Path()
-
-    @property
-    def folder(self) -> Path:
-        return self.at
-
-    def inference(self, role: str = "model", *, check: Any = None) -> Inference:
-        def load() -> Session:
-            return OnnxSession(self.path(role), self.options)
-
-        return Inference(load, batch=self.options.batch, check=check)
 
 
 @dataclass(frozen=True)
@@ -219,7 +198,7 @@ def _prove(
     plain: dict[str, Capability] = {"precision": "fp32", "iou": IOU, "input_pixels": made.options.get("imgsz", 0)}
     said = {name: value for name, value in plain.items() if name in entry.knobs}
     with np.load(job.original) as stored:
-        parity = compare(_Candidate(store, entry, _REFERENCE, said, job.folder), photos, dict(stored))
+        parity = compare(CandidateModel(store, entry, REFERENCE, said, job.folder), photos, dict(stored))
     return notes.model_copy(update={"parity": dict(parity.measures)}), parity
 
 

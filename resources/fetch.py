@@ -26,13 +26,8 @@ from resources.sources_http import Http, Progress, SourceFailed, console_progres
 from tagging_assets.domain.errors import DiskFull, ModelError, WeightsCorrupt, WeightsMissing
 
 
-class Wanted(Protocol):
-    """What a file must be, and where it may be had; the catalogue's ``WeightFile`` is one."""
-
-    @property
-    def name(self) -> str:
-        """What messages call it."""
-        ...
+class Known(Protocol):
+    """What a file must be."""
 
     @property
     def sha256(self) -> str:
@@ -42,6 +37,15 @@ class Wanted(Protocol):
     @property
     def size(self) -> int:
         """Number of its bytes."""
+        ...
+
+
+class Wanted(Known, Protocol):
+    """What a file must be, and where it may be had; the catalogue's ``WeightFile`` is one."""
+
+    @property
+    def name(self) -> str:
+        """What messages call it."""
         ...
 
     @property
@@ -189,7 +193,7 @@ def stamp_path(path: Path) -> Path:
     return path.with_name(f"{path.name}.verified.json")
 
 
-def is_ready(path: Path, wanted: Wanted) -> bool:
+def is_ready(path: Path, wanted: Known) -> bool:
     """Whether ``path`` holds the wanted bytes.
 
     A stamp with the file's size and modification time spares hashing hundreds of megabytes at every start; a file

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from resources.inference import Inference
-from resources.model_in_use import ModelInUse
+from resources.picture_model import PictureModel
 from resources.self_testing import check_labels, photo
 from resources.silhouettes import input_size, mask_size
 from tagging_assets.domain.errors import WeightsCorrupt
@@ -36,7 +36,7 @@ _ORDERS = {len(LIP): LIP, len(ATR): ATR}
 Floats = NDArray[np.float32]
 
 
-class SchpParser:
+class SchpParser(PictureModel):
     """Implements ``HumanParser``.
 
     Args:
@@ -44,19 +44,10 @@ class SchpParser:
         inference: in place of the model's own; for tests.
     """
 
-    def __init__(self, model: ModelInUse, *, inference: Inference | None = None) -> None:
-        self._model = model
-        self._inference = inference or model.inference(check=self._check)
-
     @property
     def card(self) -> ModelCard:
         """Identity, known without loading the weights."""
         return self._model.card({"map_side": MAP_SIDE})
-
-    @property
-    def provider(self) -> str:
-        """Execution provider that really runs, or ``not loaded``."""
-        return self._inference.provider
 
     def prepare(self, image: RgbImage) -> Floats:
         """A crop as the model wants it: (3, side, side) float32.

@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import cast
 
 from resources.catalogue import Capability, Entry
+from resources.fetch import is_ready
 from resources.inference import Inference
 from resources.model_notes import ModelNotes, Precision, read_notes
 from resources.onnx_session import DEFAULT_OPTIONS, OnnxOptions, Session, open_session
 from resources.tuning import Tuning
 from resources.weights import WeightsStore
-from tagging_assets.domain.errors import WeightsMissing
+from tagging_assets.domain.errors import WeightsCorrupt, WeightsMissing
 from tagging_assets.domain.hashing import content_hash
 from tagging_assets.domain.models import ModelCard
 
@@ -135,17 +136,27 @@ class ModelInUse:
     def _made(self) -> ModelNotes:
         notes = self.notes
         if notes is None:
-            what = "quantise" if self.precision != "fp32" else "export"
-            raise WeightsMissing(
-                f"{self.entry.name} ({self.precision}) is not made yet: run `tagging models {what} {self.entry.name}`"
-            )
+            maker = self._maker().removesuffix(" --again")
+            raise WeightsMissing(f"{self.entry.name} ({self.precision}) is not made yet: run `{maker}`")
         return notes
 
     def _derived(self, role: str) -> Path:
         notes = self._made()
         if role not in notes.files:
             raise WeightsMissing(f"{self.entry.name} has no file for {role}; see `tagging models list`")
-        return self.folder / notes.files[role].name
+        file = notes.files[role]
+        path = self.folder / file.name
+        if not is_ready(path, file):
+            raise WeightsCorrupt(
+                f"{path} is gone, or is not what was made (other bytes than {file.sha256[:12]}): make it again with "
+                f"`{self._maker()}`"
+            )
+        return path
+
+    def _maker(self) -> str:
+        if self.precision != "fp32":
+            return f"tagging models quantise {self.entry.name} --precision {self.precision}"
+        return f"tagging models export {self.entry.name} --again"
 
 
 def derived_folder(store: WeightsStore, entry: Entry, precision: Precision) -> Path:

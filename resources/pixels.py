@@ -4,7 +4,7 @@ Scaling comes first, on the decoded values: everything after it then works on at
 """
 
 import functools
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
 #: Part of the recipe of ``proxies``: bump it when the same file would give other pixels.
-VERSION = "draft-lanczos-relcol/1"
+VERSION = "eighths-lanczos-relcol/2"
 
 #: EXIF orientation to the name of Pillow's transposition that undoes it.
 _TRANSPOSE = {
@@ -55,13 +55,17 @@ def to_upright_srgb(image: "Image.Image", max_side: int) -> RgbImage:
     from PIL import Image
 
     size = proxy_size(*image.size, max_side)
-    if image.format in {"JPEG", "MPO"}:
-        # Decodes an eighth, a quarter or a half in each direction: nearly all of the time that is saved.
-        image.draft(image.mode, size)
-    image.load()
+    whole = image
+    scaled = _scaled_jpeg(image, size)
+    if scaled is None:
+        if image.format in {"JPEG", "MPO"}:
+            # Decodes an eighth, a quarter or a half in each direction: nearly all of the time that is saved.
+            image.draft(image.mode, size)
+        image.load()
     # TIFF and HEIF decoders turn the picture themselves while loading, and then say orientation 1.
-    turn = orientation(image)
-    profile = image.info.get("icc_profile")
+    turn = orientation(whole)
+    profile = whole.info.get("icc_profile")
+    image = scaled or whole
     image = _resizable(image)
     if image.size != size:
         image = image.resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0)
@@ -74,6 +78,26 @@ def to_upright_srgb(image: "Image.Image", max_side: int) -> RgbImage:
     if turn in _TRANSPOSE:
         image = image.transpose(Image.Transpose[_TRANSPOSE[turn]])
     return np.ascontiguousarray(np.asarray(image, np.uint8))
+
+
+def _scaled_jpeg(image: "Image.Image", size: tuple[int, int]) -> "Image.Image | None":
+    """A JPEG at the least n/8 of its size that will do; ``None`` where Pillow is to read it.
+
+    Pillow itself decodes at 1/2, 1/4 and 1/8 only; 3/8 of 4000 pixels are enough for 1280, and a fifth quicker in all.
+    Whatever the decoder has doubts about, Pillow judges: it knows more kinds, and whether a file is truncated.
+    """
+    import simplejpeg
+    from PIL import Image
+
+    stream: BinaryIO | None = getattr(image, "fp", None)
+    if image.format not in {"JPEG", "MPO"} or image.mode != "RGB" or image.size == size or stream is None:
+        return None
+    stream.seek(0)
+    try:
+        pixels = simplejpeg.decode_jpeg(stream.read(), min_width=size[0], min_height=size[1])
+    except ValueError:
+        return None
+    return Image.fromarray(pixels)
 
 
 def _resizable(image: "Image.Image") -> "Image.Image":

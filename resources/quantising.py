@@ -14,14 +14,13 @@ from typing import Literal
 
 from resources.accuracy import Cost, Preparing, cost, kinds
 from resources.calibration_photos import Lazily, Photos
+from resources.candidate_model import REFERENCE, CandidateModel
 from resources.catalogue import Capability, Entry
 from resources.fetch import sha256_of
 from resources.files import storage_error, work_folder
-from resources.inference import Inference
 from resources.model_in_use import ModelInUse, derived_folder
 from resources.model_notes import ModelNotes, NotedFile, read_notes, write_notes
 from resources.onnx_runtime import load_onnxruntime
-from resources.onnx_session import OnnxOptions, OnnxSession, Session
 from resources.quantising_int8 import VERSION, to_fp16, to_int8
 from resources.weights import WeightsStore
 from tagging_assets.domain.errors import ModelFailed, SettingsError
@@ -32,25 +31,6 @@ Report = Callable[[str], None]
 #: Files that hold a network of pictures. Others go along as they are: a text tower runs once per label, not per photo.
 _NETWORKS = ("model", "image")
 _WORK = ".quantise-"
-#: Where every machine measures alike.
-_REFERENCE = OnnxOptions(provider="cpu")
-
-
-@dataclass(frozen=True)
-class _Candidate(ModelInUse):
-    """A model that is not where it will be, used like one that is; nothing of it stays in memory."""
-
-    at: Path = Path()
-
-    @property
-    def folder(self) -> Path:
-        return self.at
-
-    def inference(self, role: str = "model", *, check: Callable[[Inference], None] | None = None) -> Inference:
-        def load() -> Session:
-            return OnnxSession(self.path(role), self.options)
-
-        return Inference(load, batch=self.options.batch, check=check)
 
 
 @dataclass(frozen=True)
@@ -136,7 +116,7 @@ def quantising(
     """
     check_choice(entry, precision)
     began = time.monotonic()
-    exact = ModelInUse(store, entry, _REFERENCE, {"precision": "fp32"})
+    exact = ModelInUse(store, entry, REFERENCE, {"precision": "fp32"})
     sources = _sources(exact)
     belongs_in = derived_folder(store, entry, precision)
     work = work_folder(belongs_in, _WORK)
@@ -149,7 +129,7 @@ def quantising(
         notes = _notes(exact, sources, folder, precision, photos)
         write_notes(folder, notes)
         report(f"comparing with fp32 on {len(photos.compare)} photos")
-        candidate = _Candidate(store, entry, _REFERENCE, {"precision": precision}, folder)
+        candidate = CandidateModel(store, entry, REFERENCE, {"precision": precision}, folder)
         found = cost(exact, candidate, photos.compare)
         # What is half done carries no notes.
         (folder / "model.json").unlink()

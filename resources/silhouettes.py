@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from resources.inference import Inference
-from resources.model_in_use import ModelInUse
 from resources.model_notes import Preprocessing
+from resources.picture_model import PictureModel
 from resources.preprocessing import prepare
 from resources.self_testing import check_labels, photo
 from tagging_assets.domain.errors import WeightsCorrupt
@@ -27,7 +27,7 @@ MASK_SIDE = 512
 _PERSON = 1
 
 
-class PpHumanSeg:
+class PpHumanSeg(PictureModel):
     """Implements ``Silhouettes``.
 
     Args:
@@ -35,19 +35,10 @@ class PpHumanSeg:
         inference: in place of the model's own; for tests.
     """
 
-    def __init__(self, model: ModelInUse, *, inference: Inference | None = None) -> None:
-        self._model = model
-        self._inference = inference or model.inference(check=self._check)
-
     @property
     def card(self) -> ModelCard:
         """Identity, known without loading the weights."""
         return self._model.card({"mask_side": MASK_SIDE})
-
-    @property
-    def provider(self) -> str:
-        """Execution provider that really runs, or ``not loaded``."""
-        return self._inference.provider
 
     def prepare(self, image: RgbImage) -> NDArray[np.float32]:
         """A crop as the model wants it: (3, height, width) float32 in [-1, 1].

@@ -1,17 +1,13 @@
 """timm's classifiers on ONNX Runtime: as taggers of their own classes, and as image encoders."""
 
-from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
 
-from resources.clip import encoder_card, picture_card, preprocessing_of
 from resources.inference import Inference
-from resources.model_in_use import ModelInUse
-from resources.model_notes import Preprocessing
-from resources.preprocessing import prepare
+from resources.picture_model import NotedPictureModel, encoder_card
 from resources.self_testing import check_encoder, check_tagger
 from tagging_assets.domain.conse import softmax
 from tagging_assets.domain.errors import WeightsCorrupt
@@ -24,48 +20,8 @@ CATEGORY = "object"
 SCORE_FLOOR = "score_floor"
 _USUAL_FLOOR = 0.05
 
-_MODEL = "model"
 
-
-class _Timm(ABC):
-    """What tagger and encoder share."""
-
-    def __init__(self, model: ModelInUse, *, inference: Inference | None = None) -> None:
-        self._model = model
-        self._inference = inference or model.inference(_MODEL, check=self._check)
-
-    @property
-    def card(self) -> ModelCard:
-        """Identity, known without loading the weights."""
-        return picture_card(self._model)
-
-    @property
-    def provider(self) -> str:
-        """Execution provider that really runs, or ``not loaded``."""
-        return self._inference.provider
-
-    def prepare(self, image: RgbImage) -> Vectors:
-        """One picture as the network's input: (3, height, width) float32.
-
-        Raises:
-            WeightsMissing: the model is yet to be made.
-        """
-        return prepare(image, self._wanted)
-
-    @cached_property
-    def _wanted(self) -> Preprocessing:
-        return preprocessing_of(self._model)
-
-    def _run(self, inference: Inference, images: Sequence[RgbImage], output: str) -> Vectors:
-        made = inference.run([self.prepare(image) for image in images], (output,))
-        return np.asarray(np.stack([row for (row,) in made]), dtype=np.float32)
-
-    @abstractmethod
-    def _check(self, inference: Inference) -> None:
-        """The self-test."""
-
-
-class TimmTagger(_Timm):
+class TimmTagger(NotedPictureModel):
     """Implements ``Tagger``: the classes by their first name, with raw scores.
 
     Args:
@@ -87,14 +43,14 @@ class TimmTagger(_Timm):
         Raises:
             ModelError: the weights cannot be had, or the runtime fails.
         """
-        return self._tag(self._inference, images) if images else []
+        return self._tag(images) if images else []
 
     @property
     def _floor(self) -> float:
         return float(self._model.knobs.get(SCORE_FLOOR, _USUAL_FLOOR))
 
-    def _tag(self, inference: Inference, images: Sequence[RgbImage]) -> list[list[LabelScore]]:
-        logits = self._run(inference, images, "logits")
+    def _tag(self, images: Sequence[RgbImage], inference: Inference | None = None) -> list[list[LabelScore]]:
+        logits = self._rows(images, "logits", inference)
         if len(self._classes) != logits.shape[1]:
             raise WeightsCorrupt(
                 f"{self._model.entry.name} has {logits.shape[1]} classes and names for {len(self._classes)}; "
@@ -115,10 +71,10 @@ class TimmTagger(_Timm):
         return notes is not None and notes.options.get("activation") == "sigmoid"
 
     def _check(self, inference: Inference) -> None:
-        check_tagger(self._model.entry, lambda images: self._tag(inference, images))
+        check_tagger(self._model.entry, lambda images: self._tag(images, inference))
 
 
-class TimmEncoder(_Timm):
+class TimmEncoder(NotedPictureModel):
     """Implements ``ImageEncoder``: raw pooled features, what the classifier's last layer sees.
 
     Args:
@@ -137,13 +93,10 @@ class TimmEncoder(_Timm):
         Raises:
             ModelError: the weights cannot be had, or the runtime fails.
         """
-        if not images:
-            notes = self._model.notes
-            return np.zeros((0, notes.dimensions if notes else 0), dtype=np.float32)
-        return self._run(self._inference, images, "embedding")
+        return self._rows(images, "embedding")
 
     def _check(self, inference: Inference) -> None:
-        check_encoder(self._model.entry, lambda images: self._run(inference, images, "embedding"))
+        check_encoder(self._model.entry, lambda images: self._rows(images, "embedding", inference))
 
 
 def _above(scores: Vectors, names: Sequence[str], floor: float) -> list[LabelScore]:

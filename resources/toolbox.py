@@ -41,7 +41,7 @@ from tagging_assets.domain.hashing import content_hash
 from tagging_assets.domain.images import PROXY_SIDE
 from tagging_assets.domain.labels import LabelSet
 from tagging_assets.domain.models import ModelCard
-from tagging_assets.domain.policy import person_attributes_allowed, refused
+from tagging_assets.domain.policy import WORDS_HASH, person_attributes_allowed, refused
 from tagging_assets.domain.rules import Rules
 from tagging_assets.domain.stages import Recipes, Stage, build_recipes
 from tagging_assets.domain.teaching import Pupil, Teacher
@@ -303,7 +303,8 @@ class Toolbox(Questions):
         scorer = asdict(self.zero_shot_scorer.card)
         # Where nothing is cut photo by photo, there is nothing to say about it.
         cut = {"tagger_cut": asdict(self.tagger_cut)} if self.tagger_cut else {}
-        people = {"people_allowed": self.people_allowed} if sees_people(self.entries["tagging"]) else {}
+        allowed = self.people_allowed
+        people = {"people_allowed": allowed} if sees_people(self.entries["tagging"]) else {}
         # Where nothing is asked, a vocabulary that cannot be read is nobody's concern.
         vocabulary = () if self.chat is None else self.vocabulary
         return build_recipes(
@@ -316,16 +317,12 @@ class Toolbox(Questions):
                     "proxy": proxy_store.VERSION,
                 },
                 "detections": {"model": asdict(self.detector.card)},
-                "landmarks": {
-                    "model": asdict(self.landmarker.card),
-                    "keep_points": self.people_allowed,
-                    **self.weighing,
-                },
-                "body_features": {"people_allowed": self.people_allowed},
-                "person_embeddings": {"model": asdict(self.encoder.card), "people_allowed": self.people_allowed},
+                "landmarks": {"model": asdict(self.landmarker.card), "keep_points": allowed, **self.weighing},
+                "body_features": {"people_allowed": allowed},
+                "person_embeddings": {"model": asdict(self.encoder.card), "people_allowed": allowed},
                 "embeddings": {"model": asdict(self.encoder.card)},
                 "zero_shot_scores": {"model": scorer, "label_sets": label_sets},
-                "tagger_scores": {"model": asdict(self.tagger.card), **people},
+                "tagger_scores": {"model": asdict(self.tagger.card), "policy": WORDS_HASH, **people},
                 "captions": self.captions_recipe(vocabulary),
                 "llm_tag_suggestions": {
                     **self.suggestions_recipe(vocabulary),
@@ -335,6 +332,7 @@ class Toolbox(Questions):
                     **cut,
                 },
                 "tags": {
+                    "policy": WORDS_HASH,
                     "rules": self.rules.model_dump(mode="json"),
                     "label_sets": label_sets,
                     "sources": _told(self.cards),

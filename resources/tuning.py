@@ -7,7 +7,6 @@ should not wait for a search (`tagging models tune` does it).
 import hashlib
 import json
 import os
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from pydantic import TypeAdapter
 from resources.files import storage_error, write_atomically
 from resources.onnx_providers import CPU, OnnxOptions, preferred
 from resources.onnx_runtime import load_onnxruntime
+from resources.processor import line_of, processor_name
 
 #: Raise it where kept results were measured otherwise than now.
 _VERSION = 1
@@ -159,7 +159,7 @@ class Tuning:
 def subject_of(sha256: str, options: OnnxOptions) -> Subject:
     """A model on this machine, on the provider that is wanted."""
     provider = preferred(options.provider)
-    machine = _processor() if provider == CPU else _gpu(options.device)
+    machine = processor_name() if provider == CPU else _gpu(options.device)
     cores = len(os.sched_getaffinity(0))
     return Subject(sha256, provider, options.fp16, cores, machine, load_onnxruntime().__version__)
 
@@ -174,23 +174,9 @@ def _read(path: Path) -> Tuned | None:
     return kept.tuned if kept.version == _VERSION and kept.tuned.chosen in known else None
 
 
-def _processor() -> str:
-    """Model of the processor, as Linux names it; ``""`` elsewhere."""
-    return _line_of(Path("/proc/cpuinfo"), "model name")
-
-
 def _gpu(device: int) -> str:
     """Model of the GPU, as NVIDIA's driver for Linux names it; ``""`` elsewhere."""
     visible = [one for one in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if one.isdigit()]
     number = int(visible[device]) if device < len(visible) else device
     folders = sorted(Path("/proc/driver/nvidia/gpus").glob("*"))
-    return _line_of(folders[number] / "information", "Model") if number < len(folders) else ""
-
-
-def _line_of(path: Path, name: str) -> str:
-    try:
-        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        return ""
-    said: Mapping[str, str] = {key.strip(): value.strip() for key, _, value in (one.partition(":") for one in lines)}
-    return said.get(name, "")
+    return line_of(folders[number] / "information", "Model") if number < len(folders) else ""

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from resources.inference import Inference
 from resources.model_in_use import ModelInUse
 from resources.model_notes import Preprocessing
+from resources.picture_model import PictureModel
 from resources.preprocessing import fitted
 from resources.self_testing import check_tagger
 from resources.source_cards import THRESHOLD
@@ -48,7 +49,7 @@ def _as_shown(size: int) -> Preprocessing:
     return Preprocessing(height=size, width=size, fit="square", interpolation="bicubic", fill=(255, 255, 255))
 
 
-class WdTagger:
+class WdTagger(PictureModel):
     """Implements ``Tagger``: Danbooru's general tags, characters, and one rating per picture (see ``booru``).
 
     Args:
@@ -57,8 +58,7 @@ class WdTagger:
     """
 
     def __init__(self, model: ModelInUse, *, inference: Inference | None = None) -> None:
-        self._model = model
-        self._inference = inference or model.inference(check=self._check)
+        super().__init__(model, inference=inference)
         self._table: TagTable | None = None
         self._lock = threading.Lock()
 
@@ -68,11 +68,6 @@ class WdTagger:
         card = self._model.card({"score_floor": SCORE_FLOOR})
         makes = {name: value for name, value in card.parameters.items() if not name.startswith(THRESHOLD)}
         return replace(card, parameters=makes)
-
-    @property
-    def provider(self) -> str:
-        """Execution provider that really runs, or ``not loaded``."""
-        return self._inference.provider
 
     @property
     def side(self) -> int:

@@ -287,7 +287,7 @@ class Workbench:
     def _computed(
         self, stage: Stage, run_id: str, recipe: Recipe, items: Sequence[Item], compute: Compute
     ) -> Iterator[list[ImageRecord]]:
-        chunks = list(_chunks(items, stage.chunk, self.threads))
+        chunks = list(chunks_of(items, stage.chunk, self.threads))
 
         def work(chunk: Sequence[Item]) -> list[ImageRecord]:
             began = time.monotonic()
@@ -319,7 +319,7 @@ class Workbench:
                     future.cancel()
 
 
-def _chunks(items: Sequence[Item], size: int, threads: int) -> Iterator[Sequence[Item]]:
+def chunks_of(items: Sequence[T], size: int, threads: int) -> Iterator[Sequence[T]]:
     """Chunks of ``size``, smaller towards the end: no thread is left alone with much work while the others are idle."""
     start = 0
     while start < len(items):

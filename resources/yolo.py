@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from resources.inference import Inference
 from resources.model_in_use import ModelInUse
+from resources.picture_model import PictureModel
 from resources.self_testing import check_detector
 from resources.yolo_kind import YoloKind, labels_of, read_kind, told
 from resources.yolo_letterbox import Letterbox, lay, letterbox, to_photo
@@ -72,7 +73,7 @@ class _Loaded:
         return found
 
 
-class YoloDetector:
+class YoloDetector(PictureModel):
     """Implements ``Detector`` with any YOLO that finds boxes, as the file comes: sizes, batch, types and outputs vary.
 
     Args:
@@ -82,8 +83,7 @@ class YoloDetector:
     """
 
     def __init__(self, model: ModelInUse, *, inference: Inference | None = None) -> None:
-        self._model = model
-        self._inference = inference or model.inference(check=self._check)
+        super().__init__(model, inference=inference)
         self._iou = float(model.knobs.get("iou", IOU_LIMIT))
         self._loaded: _Loaded | None = None
         self._lock = Lock()
@@ -92,11 +92,6 @@ class YoloDetector:
     def card(self) -> ModelCard:
         """Identity, known without loading the weights."""
         return self._model.card({"score_floor": SCORE_FLOOR, "iou": self._iou})
-
-    @property
-    def provider(self) -> str:
-        """Execution provider that really runs, or ``not loaded``."""
-        return self._inference.provider
 
     def detect(self, images: Sequence[RgbImage]) -> list[list[Detection]]:
         """Boxes per image, best first, with raw scores of 0.05 and more, in pixels of the image.

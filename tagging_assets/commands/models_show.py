@@ -8,6 +8,7 @@ from typing import Any
 from resources.catalogue import Entry
 from resources.model_in_use import derived_folder
 from resources.weights import FileStatus, WeightsStore
+from tagging_assets.commands import tune
 from tagging_assets.commands.console import print_table, stdout
 from tagging_assets.commands.models import notes_by_precision, served, tell
 from tagging_assets.domain.knobs import Value, form, settings_lines
@@ -40,6 +41,7 @@ def described(settings_path: Path | None, name: str) -> dict[str, Any]:
             "knobs": _knobs(entry, said),
             "settings": settings_lines(_to_choose_for(told), name, form(entry.knobs, said)),
             "variants": _variants(store, entry),
+            "tuned": [one for one in tune.kept() if one["model"] == name],
         }
 
 
@@ -62,6 +64,8 @@ def show(told: Mapping[str, Any]) -> None:
         _say(f"  {line}")
     if told["variants"]:
         _show_variants(told["variants"])
+    if told["tuned"]:
+        tune.show(told["tuned"])
     if told["self_test"]:
         test = told["self_test"]
         _say(f"self-test: finds {', '.join(test['finds'])} in {test['photo']} with {test['least']:g} or more")

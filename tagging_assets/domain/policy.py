@@ -17,6 +17,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 
 from tagging_assets.domain.errors import PolicyError
+from tagging_assets.domain.hashing import content_hash
 from tagging_assets.domain.policy_words import (
     ALWAYS,
     BODY,
@@ -59,6 +60,14 @@ _FEET_AND_INCHES = re.compile(r"(?<!\d)[3-8]\s*['′’]\s*(?:\d|1[01])(?!\d)")
 _HEIGHT_WORDS = frozenset({"tall", "height", "high", "stature"})
 _FOLLOWERS = frozenset(
     ["in", "with", "on", "at", "and", "or", "of", "by", "from", "near", "under", "wearing", "holding"]
+)
+
+#: Part of the recipes of what is filtered: rows that were stored before a word was known are made again.
+WORDS_HASH = content_hash(
+    [
+        *(ALWAYS, BODY, BODY_PHRASES, COLOUR_BEFORE_PERSON, FILLERS, LOOKS, OF_A_PERSON, ORIENTATION_BEFORE_PERSON),
+        *(PEOPLE, PHRASES, SOMEBODY, THINGS),
+    ]
 )
 
 

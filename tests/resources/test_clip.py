@@ -140,11 +140,15 @@ def test_what_was_never_exported_says_how_to_mend_it(tmp_path: Path) -> None:
         ClipTextEncoder(model).encode(["red"])
 
 
-def test_a_damaged_tokenizer_is_named(tmp_path: Path) -> None:
+@pytest.mark.parametrize("role", ["tokenizer", "image"])
+def test_files_that_are_not_what_was_made_are_not_used(tmp_path: Path, role: str) -> None:
     model = tiny_clip(tmp_path)
-    model.path("tokenizer").write_text("{}")
-    with pytest.raises(WeightsCorrupt, match=r"tokenizer\.json is no tokenizer"):
+    file = model.path(role)
+    # One byte other than noted, and as many of them.
+    file.write_bytes(file.read_bytes()[:-1] + b"?")
+    with pytest.raises(WeightsCorrupt, match=rf"{file.name} is gone, or is not what was made.*make it again with"):
         ClipTextEncoder(model).encode(["red"])
+        ClipEncoder(model).encode([BLUE])
 
 
 def test_the_scorer_takes_the_vectors_of_its_own_encoder_only(tmp_path: Path) -> None:
