@@ -22,6 +22,7 @@ from resources.text_vectors import KeptVectors
 from resources.timm_tagger import TimmEncoder, TimmTagger
 from resources.wd_tagger import WdTagger
 from resources.yolo import YoloDetector
+from resources.yolo_parts import YoloSilhouettes
 from tagging_assets.domain.errors import SettingsError
 from tagging_assets.domain.models import (
     Detector,
@@ -51,7 +52,7 @@ TAGGERS: Mapping[str, Callable[[ModelInUse], Tagger]] = {
     "timm": TimmTagger,
     "wd": WdTagger,
 }
-SILHOUETTES: Mapping[str, Callable[[ModelInUse], Silhouettes]] = {"pp-humanseg": PpHumanSeg}
+SILHOUETTES: Mapping[str, Callable[[ModelInUse], Silhouettes]] = {"pp-humanseg": PpHumanSeg, "yolo": YoloSilhouettes}
 PARSERS: Mapping[str, Callable[[ModelInUse], HumanParser]] = {"schp": SchpParser}
 #: Made of the scorer's own entry, of what serves the other tasks, and of a folder to keep text vectors in.
 SCORERS: Mapping[str, Callable[[ModelInUse, Choose, Path], ZeroShotScorer]] = {

@@ -9,12 +9,36 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
-from resources.yolo import Seen
+from resources.yolo import Seen, YoloDetector
 from resources.yolo_letterbox import to_photo
-from tagging_assets.domain.models import Vectors
+from tagging_assets.domain.errors import SettingsError
+from tagging_assets.domain.models import PERSON_LABEL, RgbImage, Vectors
 
 #: Prototypes have a quarter of the input's resolution.
 _PROTOTYPE = 4
+
+
+class YoloSilhouettes(YoloDetector):
+    """Implements ``Silhouettes`` with a YOLO that segments: the mask of the likeliest person of the crop."""
+
+    def silhouette(self, crop: RgbImage) -> NDArray[np.uint8]:
+        """Probability that a pixel is of that person, 0 to 255, of the crop's size; 0 all over where nobody is.
+
+        Args:
+            crop: (h, w, 3) uint8 upright sRGB.
+
+        Raises:
+            SettingsError: the model finds boxes and no masks.
+            ModelError: it cannot be had, or the runtime fails.
+        """
+        (seen,) = self.look([crop])
+        if seen.prototypes is None:
+            name = self._model.entry.name
+            raise SettingsError(
+                f"models: {name} finds boxes and no silhouettes; choose one with masks, such as {name}-seg"
+            )
+        best = next((place for place, label in enumerate(seen.labels) if label == PERSON_LABEL), None)
+        return masks_of(seen, [best])[0] if best is not None else np.zeros(crop.shape[:2], np.uint8)
 
 
 def masks_of(seen: Seen, which: Sequence[int] | None = None) -> NDArray[np.uint8]:

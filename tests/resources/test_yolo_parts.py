@@ -1,5 +1,6 @@
 """Masks and joints lie where the boxes lie; parity with ultralytics is in test_yolo_parity.py."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -8,7 +9,8 @@ import pytest
 from resources.yolo import Seen
 from resources.yolo_letterbox import letterbox
 from resources.yolo_outputs import Candidates
-from resources.yolo_parts import joints_of, masks_of
+from resources.yolo_parts import YoloSilhouettes, joints_of, masks_of
+from tagging_assets.domain.models import RgbImage
 
 
 def seen(extra: np.ndarray, prototypes: np.ndarray | None = None, joints: tuple[int, int] = (0, 0)) -> Seen:
@@ -35,6 +37,30 @@ def test_masks_are_mixed_from_prototypes_and_end_at_their_boxes() -> None:
     assert shown[0].any(axis=1).nonzero()[0].tolist() == list(range(32)), "its upper half"
     assert shown[1][:, 64:].all()
     assert not shown[1][:, :64].any()
+
+
+class Looking(YoloSilhouettes):
+    """One that sees what it is told to."""
+
+    def __init__(self, told: Seen) -> None:
+        self.told = told
+
+    def look(self, images: Sequence[RgbImage]) -> list[Seen]:
+        return [self.told for _ in images]
+
+
+@pytest.mark.parametrize(
+    ("labels", "share"),
+    [
+        (("person", "person"), 0.25),  # the first is the likelier: the upper half of the left
+        (("dog", "person"), 0.5),
+        (("dog", "cat"), 0.0),
+    ],
+)
+def test_the_silhouette_is_that_of_the_likeliest_person(labels: tuple[str, ...], share: float) -> None:
+    both = replace(seen(np.eye(2, dtype=np.float32), halves()), labels=labels)
+    mask = Looking(both).silhouette(np.zeros((64, 128, 3), np.uint8))
+    assert (mask > 127).mean() == share
 
 
 def test_single_masks_can_be_asked_for() -> None:
