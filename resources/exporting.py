@@ -21,10 +21,9 @@ from resources.catalogue import Capability, Catalogue, Entry, Export
 from resources.decoding import decode
 from resources.export_job import IOU, Job, Made, Report, save_photos
 from resources.exporting_process import TIMEOUT_SECONDS, run_job
-from resources.fetch import sha256_of
 from resources.files import storage_error, work_folder
 from resources.model_in_use import derived_folder
-from resources.model_notes import ModelNotes, NotedFile, read_notes, write_notes
+from resources.model_notes import ModelNotes, NotedFile, put_in_place, read_notes, write_notes
 from resources.parity import Parity, compare
 from resources.samples import fetch_samples
 from resources.weights import WeightsStore
@@ -66,14 +65,7 @@ class Exported:
         if not self.parity.ok:
             why = "; ".join(self.parity.missed) or "nothing could be compared"
             raise ModelFailed(f"{self.notes.entry} was exported and does not do what the original does: {why}")
-        write_notes(self.made_in, self.notes)
-        try:
-            shutil.rmtree(self.belongs_in, ignore_errors=True)
-            self.made_in.replace(self.belongs_in)
-        except OSError as error:
-            # Whoever made the same model meanwhile made the same bytes.
-            if read_notes(self.belongs_in) != self.notes:
-                raise storage_error(error, self.belongs_in) from error
+        put_in_place(self.made_in, self.belongs_in, self.notes)
         return self.notes
 
 
@@ -203,10 +195,7 @@ def _prove(
 
 
 def _notes(entry: Entry, how: Export, made: Made, folder: Path) -> ModelNotes:
-    files = {
-        role: NotedFile(name=name, sha256=sha256_of(folder / name), size=(folder / name).stat().st_size)
-        for role, name in made.files.items()
-    }
+    files = {role: NotedFile.of(folder / name) for role, name in made.files.items()}
     return ModelNotes(
         entry=entry.name,
         made_by=f"export {how.exporter}",

@@ -5,6 +5,7 @@ people read from it what the file was made with and how near it is to the origin
 """
 
 import json
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
@@ -12,7 +13,8 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from resources.catalogue import Capability
-from resources.files import write_atomically
+from resources.fetch import sha256_of
+from resources.files import storage_error, write_atomically
 from tagging_assets.domain.errors import WeightsCorrupt
 
 #: Name of the file in a model's folder. It is written last: a folder without it is unfinished.
@@ -31,6 +33,11 @@ class NotedFile(_Strict):
     name: str
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
     size: int
+
+    @classmethod
+    def of(cls, path: Path) -> "NotedFile":
+        """What is to be noted of a file that is there."""
+        return cls(name=path.name, sha256=sha256_of(path), size=path.stat().st_size)
 
 
 class Preprocessing(_Strict):
@@ -149,3 +156,19 @@ def write_notes(folder: Path, notes: ModelNotes) -> None:
     """Finish a model's folder."""
     told = json.dumps(notes.model_dump(mode="json"), indent=1, sort_keys=True)
     write_atomically(folder / NOTES, told.encode())
+
+
+def put_in_place(made_in: Path, belongs_in: Path, notes: ModelNotes) -> None:
+    """Finish a folder and rename it to where it belongs, in place of what was there: whole or not at all.
+
+    Raises:
+        DiskFull, StorageError: it cannot be put there.
+    """
+    try:
+        write_notes(made_in, notes)
+        shutil.rmtree(belongs_in, ignore_errors=True)
+        made_in.replace(belongs_in)
+    except OSError as error:
+        # Whoever made the same model meanwhile made the same bytes.
+        if read_notes(belongs_in) != notes:
+            raise storage_error(error, belongs_in) from error

@@ -16,10 +16,9 @@ from resources.accuracy import Cost, Preparing, cost, kinds
 from resources.calibration_photos import Lazily, Photos
 from resources.candidate_model import REFERENCE, CandidateModel
 from resources.catalogue import Capability, Entry
-from resources.fetch import sha256_of
 from resources.files import storage_error, work_folder
 from resources.model_in_use import ModelInUse, derived_folder
-from resources.model_notes import ModelNotes, NotedFile, read_notes, write_notes
+from resources.model_notes import ModelNotes, NotedFile, put_in_place, write_notes
 from resources.onnx_runtime import load_onnxruntime
 from resources.quantising_int8 import VERSION, to_fp16, to_int8
 from resources.weights import WeightsStore
@@ -68,14 +67,7 @@ class Quantised:
                 f"{self.cost.agreement:.3f} ({self.cost.means}), less than {least:g}; calibrate on more photos "
                 "(--photos), stay with fp32, or accept it with --min-agreement"
             )
-        try:
-            write_notes(self.made_in, self.notes)
-            shutil.rmtree(self.belongs_in, ignore_errors=True)
-            self.made_in.replace(self.belongs_in)
-        except OSError as error:
-            # Whoever made the same model meanwhile made the same bytes.
-            if read_notes(self.belongs_in) != self.notes:
-                raise storage_error(error, self.belongs_in) from error
+        put_in_place(self.made_in, self.belongs_in, self.notes)
         return self.notes
 
 
@@ -177,10 +169,7 @@ def _notes(
     import onnx
 
     before = exact.notes
-    files = {
-        role: NotedFile(name=path.name, sha256=sha256_of(folder / path.name), size=(folder / path.name).stat().st_size)
-        for role, path in sources.items()
-    }
+    files = {role: NotedFile.of(folder / path.name) for role, path in sources.items()}
     network = next(files[role] for role in _NETWORKS if role in files)
     opset = onnx.load(str(folder / network.name), load_external_data=False).opset_import
     options: dict[str, Capability] = {"quantiser": VERSION}

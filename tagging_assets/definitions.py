@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Mapping
-from pathlib import Path
 
 import dagster as dg
 
@@ -46,7 +45,7 @@ from tagging_assets.jobs import (
     score_benchmark,
     tag_images,
 )
-from tagging_assets.settings import DEFAULT_SETTINGS
+from tagging_assets.settings import settings_file
 
 STAGE_ASSETS = [
     images,
@@ -107,7 +106,7 @@ def _catalogue(overrides: Mapping[str, object]) -> Catalogue:
 def toolbox_from_environment() -> ToolboxResource:
     """The toolbox of the settings and database that the environment names."""
     return ToolboxResource(
-        settings_path=str(Path(os.environ.get("TAGGING_SETTINGS") or DEFAULT_SETTINGS)),
+        settings_path=str(settings_file(None)),
         database_url=os.environ.get("TAGGING_DATABASE_URL"),
     )
 
