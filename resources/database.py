@@ -4,6 +4,7 @@ The embedded server is a real PostgreSQL that lives in the data folder, listens 
 by all processes that open the folder and stops with the last. Dagster keeps its tables in the same database.
 """
 
+import time
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -24,6 +25,8 @@ from tagging_assets.domain.text_differences import SourceText
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _MIGRATION_LOCK = 7_401_377_001
+_SAY_AFTER_SECONDS = 2.0
+_POLL_SECONDS = 0.1
 
 
 class Database:
@@ -61,7 +64,7 @@ class Database:
             server = EmbeddedPostgres(data_dir / "postgres", notice)
             database = cls(server.url, server)
         try:
-            database.migrate()
+            database.migrate(notice)
         except sa.exc.OperationalError as error:
             database.close()
             where = "TAGGING_DATABASE_URL" if url else f"the embedded server in {data_dir / 'postgres'}"
@@ -93,7 +96,7 @@ class Database:
             raise DatabaseUnavailable("Postgres does not answer; check TAGGING_DATABASE_URL")
         self._server.ensure_running()
 
-    def migrate(self) -> None:
+    def migrate(self, notice: Notice = say) -> None:
         """Bring the schema up to date (Alembic); a no-op where it is."""
         from alembic import command
         from alembic.config import Config
@@ -101,7 +104,13 @@ class Database:
         config = Config()
         config.set_main_option("script_location", str(_MIGRATIONS))
         with self.engine.begin() as connection:
-            connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_MIGRATION_LOCK)))
+            began, said = time.monotonic(), False
+            # Asked again and again: a call that waits inside the server cannot be interrupted.
+            while not connection.execute(sa.select(sa.func.pg_try_advisory_xact_lock(_MIGRATION_LOCK))).scalar_one():
+                if not said and time.monotonic() - began > _SAY_AFTER_SECONDS:
+                    notice("Waiting for another process that brings the database up to date …")
+                    said = True
+                time.sleep(_POLL_SECONDS)
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
 

@@ -188,6 +188,7 @@ class EmbeddedPostgres:
         new = self.folder.with_name(f"{self.folder.name}.new")
         on_disk.discard(new)
         new.mkdir(mode=0o700)
+        new.chmod(0o700)  # whatever the umask took away
         try:
             if self._account is not None:
                 os.chown(new, self._account.uid, self._account.gid)

@@ -24,6 +24,7 @@ def open_private(path: Path) -> int:
         if os.geteuid() == 0:
             # Whose folder it is can lock, too, where root was there first.
             os.fchown(descriptor, folder.st_uid, folder.st_gid)
+        os.fchmod(descriptor, 0o600)  # whatever the umask took away
     except FileExistsError:
         descriptor = os.open(path, flags)
         status = os.fstat(descriptor)

@@ -136,6 +136,7 @@ def write_private(path: Path, text: str, account: Account | None) -> None:
         with os.fdopen(handle, "w", encoding="utf-8", errors="surrogateescape") as file:
             if account is not None:
                 os.fchown(file.fileno(), account.uid, account.gid)
+            os.fchmod(file.fileno(), 0o600)  # whatever the umask took away
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
@@ -204,7 +205,9 @@ def address(folder: Path, account: Account | None) -> Path:
             return known
     except (OSError, ValueError):
         pass
-    made = Path(tempfile.mkdtemp(dir="/tmp", prefix="tagging-")) / "data"
+    private = Path(tempfile.mkdtemp(dir="/tmp", prefix="tagging-"))
+    private.chmod(0o700)
+    made = private / "data"
     made.symlink_to(folder)
     write_private(note, str(made), account)
     return made
