@@ -15,6 +15,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
+from resources.locks import Locks, process_name
 from resources.tables import recipe as recipe_table
 from resources.tables import source_text
 from tagging_assets.domain.errors import DatabaseUnavailable
@@ -39,7 +40,10 @@ class Database:
         self.url = _with_driver(url)
         self.embedded = server is not None
         self._server = server
-        self.engine = sa.create_engine(self.url, pool_pre_ping=True, pool_size=5, max_overflow=10)
+        # Whoever waits for a lock is told by this name who holds it.
+        named = {"application_name": process_name()}
+        self.engine = sa.create_engine(self.url, pool_pre_ping=True, pool_size=5, max_overflow=10, connect_args=named)
+        self.locks = Locks(self.engine)
 
     @classmethod
     def open(cls, data_dir: Path, url: str | None) -> "Database":
@@ -101,26 +105,13 @@ class Database:
 
     @contextmanager
     def lock(self, name: str) -> Iterator[None]:
-        """Hold a lock by name across processes; freed by the server if the holder dies."""
-        key = sa.func.hashtextextended(name, 0)
-        with self.engine.connect() as connection:
-            connection.execute(sa.select(sa.func.pg_advisory_lock(key)))
-            connection.commit()
-            try:
-                yield
-            finally:
-                connection.execute(sa.select(sa.func.pg_advisory_unlock(key)))
-                connection.commit()
+        """Hold a lock by name across processes; freed by the server if the holder dies (see ``resources.locks``)."""
+        with self.locks.hold(name):
+            yield
 
     def is_held(self, name: str) -> bool:
         """Whether somebody holds the lock of that name now."""
-        key = sa.func.hashtextextended(name, 0)
-        with self.engine.connect() as connection:
-            free = connection.execute(sa.select(sa.func.pg_try_advisory_lock(key))).scalar_one()
-            if free:
-                connection.execute(sa.select(sa.func.pg_advisory_unlock(key)))
-            connection.commit()
-        return not free
+        return self.locks.is_held(name)
 
     def keep_recipe(self, recipe: Recipe) -> None:
         """Remember what a recipe hash stands for."""
