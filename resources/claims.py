@@ -1,6 +1,6 @@
 """Who has asked for a batch to be run: two sweeps at once ask for nothing twice, and what fails is asked for seldom."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
@@ -63,8 +63,10 @@ class Claims:
                 "until": new.excluded.claimed_at + wait,
             },
             # What is asked for in vain waits; something else only until the run asked for first is there to be seen.
+            # One of the future was written before a clock was put back, and would last until it comes again.
             where=sa.or_(
                 claim.c.until <= now,
+                claim.c.claimed_at > now + FIRST,
                 sa.and_(
                     claim.c.version != new.excluded.version, sa.or_(claim.c.claimed_at <= now - FIRST, _answered())
                 ),
@@ -72,6 +74,18 @@ class Claims:
         ).returning(claim.c.batch)
         with guard(), self._engine.begin() as connection:
             return sorted(connection.scalars(statement))
+
+    def release(self, batches: Collection[str]) -> None:
+        """End claims whose runs died with their process; not where that happened before: what kills runs waits longer.
+
+        Args:
+            batches: of the runs that died.
+        """
+        if not batches:
+            return
+        first = sa.and_(claim.c.batch.in_(sorted(batches)), claim.c.attempts == 1)
+        with guard(), self._engine.begin() as connection:
+            connection.execute(sa.update(claim).where(first).values(until=claim.c.claimed_at))
 
 
 def _answered() -> sa.TextClause:

@@ -4,7 +4,6 @@ The embedded server is a real PostgreSQL that lives in the data folder, listens 
 by all processes that open the folder and stops with the last. Dagster keeps its tables in the same database.
 """
 
-import time
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -16,17 +15,17 @@ import psycopg2
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
-from resources.embedded_postgres import EmbeddedPostgres, Notice, say
+from resources.embedded_postgres import EmbeddedPostgres
+from resources.locks import Locks, process_name
 from resources.tables import recipe as recipe_table
 from resources.tables import source_text
+from resources.waiting import Notice, say, wait_until
 from tagging_assets.domain.errors import DatabaseUnavailable
 from tagging_assets.domain.freshness import Recipe
 from tagging_assets.domain.text_differences import SourceText
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _MIGRATION_LOCK = 7_401_377_001
-_SAY_AFTER_SECONDS = 2.0
-_POLL_SECONDS = 0.1
 
 
 class Database:
@@ -42,9 +41,12 @@ class Database:
         self.url = _with_driver(url)
         self.embedded = server is not None
         self._server = server
-        self.engine = sa.create_engine(self.url, pool_pre_ping=True, pool_size=5, max_overflow=10)
+        # Whoever waits for a lock is told by this name who holds it.
+        named = {"application_name": process_name()}
+        self.engine = sa.create_engine(self.url, pool_pre_ping=True, pool_size=5, max_overflow=10, connect_args=named)
         if server is not None:
             sa.event.listen(self.engine, "do_connect", partial(_connect, server))
+        self.locks = Locks(self.engine)
 
     @classmethod
     def open(cls, data_dir: Path, url: str | None, notice: Notice = say) -> "Database":
@@ -104,38 +106,25 @@ class Database:
         config = Config()
         config.set_main_option("script_location", str(_MIGRATIONS))
         with self.engine.begin() as connection:
-            began, said = time.monotonic(), False
             # Asked again and again: a call that waits inside the server cannot be interrupted.
-            while not connection.execute(sa.select(sa.func.pg_try_advisory_xact_lock(_MIGRATION_LOCK))).scalar_one():
-                if not said and time.monotonic() - began > _SAY_AFTER_SECONDS:
-                    notice("Waiting for another process that brings the database up to date …")
-                    said = True
-                time.sleep(_POLL_SECONDS)
+            attempt = sa.select(sa.func.pg_try_advisory_xact_lock(_MIGRATION_LOCK))
+            wait_until(
+                lambda: bool(connection.execute(attempt).scalar_one()),
+                lambda: "another process that brings the database up to date",
+                notice=notice,
+            )
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
 
     @contextmanager
     def lock(self, name: str) -> Iterator[None]:
-        """Hold a lock by name across processes; freed by the server if the holder dies."""
-        key = sa.func.hashtextextended(name, 0)
-        with self.engine.connect() as connection:
-            connection.execute(sa.select(sa.func.pg_advisory_lock(key)))
-            connection.commit()
-            try:
-                yield
-            finally:
-                connection.execute(sa.select(sa.func.pg_advisory_unlock(key)))
-                connection.commit()
+        """Hold a lock by name across processes; freed by the server if the holder dies (see ``resources.locks``)."""
+        with self.locks.hold(name):
+            yield
 
     def is_held(self, name: str) -> bool:
         """Whether somebody holds the lock of that name now."""
-        key = sa.func.hashtextextended(name, 0)
-        with self.engine.connect() as connection:
-            free = connection.execute(sa.select(sa.func.pg_try_advisory_lock(key))).scalar_one()
-            if free:
-                connection.execute(sa.select(sa.func.pg_advisory_unlock(key)))
-            connection.commit()
-        return not free
+        return self.locks.is_held(name)
 
     def keep_recipe(self, recipe: Recipe) -> None:
         """Remember what a recipe hash stands for."""

@@ -14,7 +14,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import psycopg2
@@ -25,14 +24,11 @@ import sqlalchemy as sa
 from resources import postgres_folder as on_disk
 from resources.file_locks import locked, open_private, try_lock
 from resources.postgres_account import Account, account_for, programs
+from resources.waiting import PATIENCE_SECONDS, Notice, say
 from tagging_assets.domain.errors import DatabaseUnavailable
-
-#: Says in one line what is waited for.
-Notice = Callable[[str], None]
 
 DATABASE = "tagging"
 _CHILD = Path(__file__).with_name("postgres_child.py")
-_SAY_AFTER_SECONDS = 2.0
 _ANSWER_SECONDS = 60.0
 _STOP_SECONDS = 30.0
 _OPTIONS = (
@@ -55,11 +51,6 @@ _LIBPQ_VARIABLES = (
     *("PGCONNECT_TIMEOUT", "PGCLIENTENCODING", "PGTARGETSESSIONATTRS", "PGLOADBALANCEHOSTS", "PGDATESTYLE", "PGTZ"),
     *("PGGEQO", "PGLOCALEDIR", "PGMINPROTOCOLVERSION", "PGMAXPROTOCOLVERSION"),
 )
-
-
-def say(line: str) -> None:
-    """Tell a person at a terminal."""
-    print(line, file=sys.stderr, flush=True)
 
 
 class EmbeddedPostgres:
@@ -155,7 +146,7 @@ class EmbeddedPostgres:
                 waited = time.monotonic() - began
                 if waited > _ANSWER_SECONDS or "authentication failed" in str(error):
                     raise
-                self._say_once(waited, f"Waiting for the Postgres in {on_disk.shown(self.folder)} to answer …")
+                self._say_once(waited, f"waiting for the Postgres in {on_disk.shown(self.folder)} to answer")
                 time.sleep(0.1)
             else:
                 return True
@@ -237,7 +228,7 @@ class EmbeddedPostgres:
         began = time.monotonic()
         with child.stdout as pipe:
             while not select.select([pipe], [], [], 0.2)[0]:
-                waiting = f"Waiting for the Postgres in {on_disk.shown(self.folder)} to start …"
+                waiting = f"waiting for the Postgres in {on_disk.shown(self.folder)} to start"
                 self._say_once(time.monotonic() - began, waiting)
             line = pipe.readline()
         return str(json.loads(line)["fault"]) if line else "its parent process ended"
@@ -296,11 +287,11 @@ class EmbeddedPostgres:
 
     def _say_who_is_waited_for(self, seconds: float) -> None:
         self._say_once(
-            seconds, f"Waiting for another process that starts or stops the Postgres in {on_disk.shown(self.folder)} …"
+            seconds, f"waiting for another process that starts or stops the Postgres in {on_disk.shown(self.folder)}"
         )
 
     def _say_once(self, seconds: float, line: str) -> None:
-        if seconds < _SAY_AFTER_SECONDS:
+        if seconds < PATIENCE_SECONDS:
             self._said = False
         elif not self._said:
             self._said = True

@@ -13,6 +13,7 @@ from functools import partial
 from typing import Protocol, TypeVar
 
 from resources.frame_store import FrameStore
+from tagging_assets.domain.checks import set_aside
 from tagging_assets.domain.errors import (
     ImageError,
     LlmNoAnswer,
@@ -237,6 +238,7 @@ class Workbench:
                 if not finished and len(standing) > len(todo.keep):
                     self.store.write(stage_name, partition, merged(previous, standing, images))
             held = merged(previous, [_counted(record, previous) for record in standing], images)
+            held = set_aside(stage_name, held)
             if held != previous or not self.store.exists(stage_name, partition):
                 self.store.write(stage_name, partition, held)
             above = {name: frame.version for name, frame in frames.items()} if seen is None else seen

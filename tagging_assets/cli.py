@@ -1,7 +1,13 @@
 """The console script ``tagging``: arguments and exit codes; the work is in ``tagging_assets.commands``.
 
-Exit codes: 0 done, 1 some images failed (named), 2 wrong use, settings, or something that concerns all images.
+Exit codes: 0 done, 1 some images failed (named), 2 wrong use, settings, or something that concerns all images,
+130 interrupted.
 """
+
+from tagging_assets import interrupts
+
+# What is imported next takes long enough to be interrupted.
+interrupts.arm(__name__)
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -332,10 +338,7 @@ def prompts_diff(
     print_json(told) if as_json else prompts.show_diff(told)
 
 
-#: Exit code after Ctrl-C.
-_INTERRUPTED = 130
-
-
+@interrupts.watched()
 def main() -> None:
     """Entry point: one line and exit code 2 for every error that is not one image's own."""
     try:
@@ -343,11 +346,6 @@ def main() -> None:
     except TaggingError as error:
         stderr.print(f"[red]{error.kind}[/red]: {escape(str(error))}", highlight=False, soft_wrap=True)
         raise SystemExit(2) from error
-    except SystemExit as end:
-        # What typer makes of Ctrl-C, without a word.
-        if end.code == _INTERRUPTED:
-            stderr.print("Interrupted; the same command goes on where this one stopped.")
-        raise
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Leaves batches to Dagster's daemon as one backfill, a run per batch, and watches it."""
 
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 from tagging_assets import run_tags
 from tagging_assets.assets.runs import batches_under_way
 from tagging_assets.commands.console import counted, stderr
+from tagging_assets.commands.in_process import broken_checks
 from tagging_assets.commands.session import Session
+from tagging_assets.domain.errors import RunFailed
 from tagging_assets.domain.retrying import Retrying
 from tagging_assets.domain.stages import STAGES
 from tagging_assets.domain.staleness import PUBLISHED
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
 
 _POLL_SECONDS = 1.0
 _DAEMONS = ("BACKFILL", "QUEUED_RUN_COORDINATOR")
+#: A daemon gives a sign of life twice a minute; Dagster itself believes in one for half an hour after its death.
+_SIGN_OF_LIFE_SECONDS = 75.0
 
 
 @dataclass(frozen=True)
@@ -31,8 +35,10 @@ class Launched:
 
 def daemon_is_up(instance: "dg.DagsterInstance") -> bool:
     """Whether a daemon would take work on."""
-    statuses = instance.get_daemon_statuses(_DAEMONS)
-    return all(status.healthy for status in statuses.values())
+    signs = instance.get_daemon_heartbeats()
+    now = time.time()
+    # Either way: after a clock was put back, a sign of the future says nothing.
+    return all(name in signs and abs(now - signs[name].timestamp) < _SIGN_OF_LIFE_SECONDS for name in _DAEMONS)
 
 
 def launch(
@@ -81,11 +87,14 @@ def launch(
     return Launched(backfill.backfill_id, asked)
 
 
-def follow(instance: "dg.DagsterInstance", backfill: Launched) -> bool:
+def follow(instance: "dg.DagsterInstance", backfill: Launched) -> dict[str, str]:
     """Show how a backfill goes on until it is through; leaving (Ctrl-C) leaves it going on.
 
     Returns:
-        Whether every run of it succeeded.
+        Batch to the check that stopped it; its photos were not tagged to the end.
+
+    Raises:
+        RunFailed: runs failed for another reason, or the daemon has ended.
     """
     import dagster as dg
     from dagster._core.execution.backfill import BulkActionStatus
@@ -98,5 +107,40 @@ def follow(instance: "dg.DagsterInstance", backfill: Launched) -> bool:
             state = instance.get_backfill(backfill.backfill_id)
             show(instance.get_runs_count(dg.RunsFilter(tags=tagged, statuses=over)))
             if state is None or state.status not in going_on:
-                return state is not None and state.status is BulkActionStatus.COMPLETED_SUCCESS
+                return _stopped(instance, tagged)
+            if not daemon_is_up(instance):
+                raise RunFailed(
+                    "the daemon that was to do this work has ended; run the same command again to do it here, "
+                    "or start `tagging up`, which goes on with it"
+                )
             time.sleep(_POLL_SECONDS)
+
+
+def _stopped(instance: "dg.DagsterInstance", tagged: Mapping[str, str]) -> dict[str, str]:
+    import dagster as dg
+
+    runs = instance.get_runs(dg.RunsFilter(tags=dict(tagged)))
+    done = {run.tags.get(run_tags.PARTITION) for run in runs if run.is_success}
+    failed = {
+        run.tags[run_tags.PARTITION]: run.run_id
+        for run in runs
+        if run.is_finished and run.tags.get(run_tags.PARTITION, None) not in {None, *done}
+    }
+    broken = {batch: broken_checks(instance, run_id) for batch, run_id in failed.items()}
+    for batch, run_id in failed.items():
+        if not broken[batch]:
+            raise RunFailed(f"the run over {batch} failed ({_reason(instance, run_id)}); the same command continues")
+    return broken
+
+
+def _reason(instance: "dg.DagsterInstance", run_id: str) -> str:
+    import dagster as dg
+
+    for event in instance.all_logs(run_id, of_type=dg.DagsterEventType.STEP_FAILURE):
+        error = event.dagster_event.step_failure_data.error if event.dagster_event else None
+        while error is not None and error.cause is not None:
+            error = error.cause
+        if error is not None:
+            return error.message.strip().splitlines()[0]
+    ends = instance.all_logs(run_id, of_type={dg.DagsterEventType.RUN_FAILURE, dg.DagsterEventType.RUN_CANCELED})
+    return ends[-1].dagster_event.message or "no reason given" if ends and ends[-1].dagster_event else "no reason given"

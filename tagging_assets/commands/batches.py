@@ -1,13 +1,40 @@
 """Runs the line over batches in this process: one Dagster run a batch, models warm from batch to batch."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
+
+from rich.markup import escape
 
 from tagging_assets import run_tags
 from tagging_assets.commands.console import stderr
 from tagging_assets.commands.in_process import executing
 from tagging_assets.commands.session import Session
+from tagging_assets.domain.errors import CheckFailed
 from tagging_assets.domain.retrying import Retrying
+
+
+@dataclass(frozen=True)
+class RanBatches:
+    """What came of it.
+
+    Attributes:
+        runs: batch to the Dagster run that brought it up to date.
+        blocked: batch to the check that stopped it; its photos were not tagged to the end.
+    """
+
+    runs: Mapping[str, str] = field(default_factory=dict)
+    blocked: Mapping[str, str] = field(default_factory=dict)
+
+    def check(self) -> dict[str, str]:
+        """The runs, where no batch was stopped.
+
+        Raises:
+            CheckFailed: one was.
+        """
+        for batch, why in self.blocked.items():
+            raise CheckFailed(f"{batch}: {why}")
+        return dict(self.runs)
 
 
 def run_batches(
@@ -17,8 +44,10 @@ def run_batches(
     operation: str,
     stages: Collection[str] | None = None,
     retrying: Retrying = Retrying.NOW,
-) -> dict[str, str]:
+) -> RanBatches:
     """Run the line over batches, in order; one that somebody else has brought up to date meanwhile is left out.
+
+    A batch that breaks a check is one outcome, and the next one goes on.
 
     Args:
         session: open.
@@ -27,16 +56,13 @@ def run_batches(
         stages: only these assets; the whole line by default.
         retrying: which failed images are tried again.
 
-    Returns:
-        The id of the Dagster run of each batch.
-
     Raises:
         TaggingError: something that concerns all photos.
     """
     from tagging_assets.partitions import image_batches
 
     session.instance.add_dynamic_partitions(str(image_batches.name), batches)
-    runs = {}
+    runs, blocked = dict[str, str](), dict[str, str]()
     with executing(session, "tag_images", operation) as execute:
         for place, batch in enumerate(batches, start=1):
             # Whoever dies gives the lock back; the next one goes on from what is stored.
@@ -45,5 +71,9 @@ def run_batches(
                     continue
                 if len(batches) > 1:
                     stderr.print(f"[bold]{batch}[/bold] ({place} of {len(batches)})", highlight=False)
-                runs[batch] = execute(batch, {run_tags.RETRYING: retrying.value}, stages)
-    return runs
+                try:
+                    runs[batch] = execute(batch, {run_tags.RETRYING: retrying.value}, stages)
+                except CheckFailed as error:
+                    blocked[batch] = str(error)
+                    stderr.print(f"[red]stopped[/red] {escape(f'{batch}: {error}')}", highlight=False, soft_wrap=True)
+    return RanBatches(runs, blocked)

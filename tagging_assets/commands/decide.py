@@ -165,7 +165,7 @@ def decide(session: Session, requests: Sequence[Request], who: str, why: str = "
     ids = tools.decisions.record(asked, who=name, why=why, operation=operation, now=now)
     session.observe_recipes()
     touched = tools.decisions.batches([request.image_id for request in new]) or unfinished
-    runs = run_batches(session, touched, operation=operation, stages=_STAGES)
+    runs = run_batches(session, touched, operation=operation, stages=_STAGES).check()
     return Decided(name, operation, _said(session, new, ids, before, tools.decisions.shown(keys)), runs)
 
 

@@ -147,7 +147,7 @@ def _bring_up_to_date(session: Session, experiment: Experiment, operation: str) 
     ensure(weights, sorted(local))
     if todo:
         session.observe_recipes()
-        run_batches(session, todo, operation=operation, stages=stages)
+        run_batches(session, todo, operation=operation, stages=stages).check()
 
 
 def _above(stages: Iterable[str]) -> list[str]:

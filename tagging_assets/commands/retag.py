@@ -12,10 +12,10 @@ from rich.tree import Tree
 
 from tagging_assets.assets.line import StaleSum, summed
 from tagging_assets.commands.backfill import daemon_is_up, follow, launch
-from tagging_assets.commands.batches import run_batches
+from tagging_assets.commands.batches import RanBatches, run_batches
 from tagging_assets.commands.console import print_table, stderr, stdout
 from tagging_assets.commands.models import ensure
-from tagging_assets.commands.run import failures
+from tagging_assets.commands.run import failures, stopped
 from tagging_assets.commands.session import Session
 from tagging_assets.domain.changes import recipe_differences
 from tagging_assets.domain.errors import SettingsError
@@ -231,16 +231,16 @@ def retag(session: Session, work: Retagging, *, who: str, why: str, detach: bool
     started = time.monotonic()
     operation = session.toolbox.history.begin("retag", who, why, now=datetime.now(UTC))
     session.observe_recipes()
-    backfill, runs = None, {}
+    backfill, ran = None, RanBatches()
     if by_daemon:
         backfill = launch(
             session, work.batches, stages=work.wanted.selection, operation=operation, retrying=work.wanted.retrying
         )
         if backfill and not detach:
-            follow(session.instance, backfill)
+            ran = RanBatches(blocked=follow(session.instance, backfill))
     else:
         ensure(session.toolbox.weights, session.toolbox.models)
-        runs = run_batches(
+        ran = run_batches(
             session,
             work.batches,
             operation=operation,
@@ -251,16 +251,17 @@ def retag(session: Session, work: Retagging, *, who: str, why: str, detach: bool
     return {
         "operation": operation,
         "backfill": backfill and backfill.backfill_id,
-        "batches": runs,
+        "batches": dict(ran.runs),
         "changes": dict(changes),
-        "failed": _failed(session, work.batches),
+        "failed": _failed(session, work.batches, ran.blocked),
         "seconds": round(time.monotonic() - started, 2),
     }
 
 
-def _failed(session: Session, batches: Collection[str]) -> dict[str, str]:
-    ids = {ref.image_id: ref.uri for batch in batches for ref in session.line.manifest.images(batch) if not ref.gone}
-    return failures(session, sorted(batches), ids)
+def _failed(session: Session, batches: Collection[str], blocked: Mapping[str, str]) -> dict[str, str]:
+    refs = [ref for batch in batches for ref in session.line.manifest.images(batch) if not ref.gone]
+    ids = {ref.image_id: ref.uri for ref in refs}
+    return {**stopped(refs, blocked), **failures(session, sorted(batches), ids)}
 
 
 def say(done: Mapping[str, Any], batches: Sequence[str]) -> None:

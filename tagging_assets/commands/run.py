@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,13 +11,14 @@ from typing import Any
 from rich.markup import escape
 
 from resources.photo_folder import canonical
-from tagging_assets.commands.batches import run_batches
+from tagging_assets.commands.batches import RanBatches, run_batches
 from tagging_assets.commands.console import stderr
 from tagging_assets.commands.exporting import make_missing
 from tagging_assets.commands.models import ensure
 from tagging_assets.commands.session import Session, user
-from tagging_assets.domain.errors import SettingsError
+from tagging_assets.domain.errors import CheckFailed, SettingsError
 from tagging_assets.domain.frames import ImageRecord
+from tagging_assets.domain.identity import ImageRef
 from tagging_assets.domain.images import extension
 from tagging_assets.domain.retrying import Retrying
 from tagging_assets.domain.stages import ASKING, STAGES
@@ -59,7 +60,7 @@ class RunReport:
     @property
     def nothing_to_do(self) -> bool:
         """Whether everything was fresh."""
-        return not self.batches
+        return not (self.batches or self.operation)
 
     def as_json(self) -> dict[str, Any]:
         """For programs."""
@@ -93,18 +94,18 @@ def run_paths(session: Session, paths: Sequence[Path]) -> RunReport:
     refs = session.toolbox.manifest.known([canonical(path) for path in paths])
     batches = sorted({*seen.change.touched_batches, *(ref.batch for ref in refs if not ref.gone)})
     stale = session.line.stale_batches(batches, now=datetime.now(UTC), retrying=Retrying.NOW)
-    operation, runs = "", dict[str, str]()
+    operation, ran = "", RanBatches()
     if stale:
         ensure(session.toolbox.weights, session.toolbox.models)
         session.observe_recipes()
         operation = session.toolbox.history.begin("run", user(), now=datetime.now(UTC))
-        runs = run_batches(session, stale, operation=operation)
+        ran = run_batches(session, stale, operation=operation)
     images = {ref.image_id: ref.uri for ref in refs if not ref.gone}
     return RunReport(
         images=images,
-        batches=runs,
-        computed=_computed(session, runs),
-        failed=failures(session, batches, images),
+        batches=dict(ran.runs),
+        computed=_computed(session, ran.runs),
+        failed={**stopped(refs, ran.blocked), **failures(session, batches, images)},
         seconds=time.monotonic() - started,
         unstable=[file.uri for file in seen.unstable],
         ignored=list(seen.ignored),
@@ -114,7 +115,16 @@ def run_paths(session: Session, paths: Sequence[Path]) -> RunReport:
     )
 
 
-def _computed(session: Session, runs: dict[str, str]) -> Counter[str]:
+def stopped(refs: Iterable[ImageRef], blocked: Mapping[str, str]) -> dict[str, str]:
+    """Photos whose batch a check stopped, to that check."""
+    return {
+        ref.uri: f"{CheckFailed.__name__}: {blocked[ref.batch]}"
+        for ref in refs
+        if ref.batch in blocked and not ref.gone
+    }
+
+
+def _computed(session: Session, runs: Mapping[str, str]) -> Counter[str]:
     store = session.toolbox.bench.store
     return Counter(
         {

@@ -5,11 +5,12 @@ Dagster.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import polars as pl
 
-from tagging_assets.domain.frames import StageFrame
+from tagging_assets.domain.errors import CheckFailed
+from tagging_assets.domain.frames import FAILED, ImageRecord, StageFrame
 from tagging_assets.domain.policy import refused
 from tagging_assets.domain.schemas import RECORD, Table
 from tagging_assets.domain.stages import STAGES
@@ -95,6 +96,54 @@ MEANINGS: tuple[Meaning, ...] = (
     Meaning("tags", "within_policy", "No tag is one that must never be given.", _against_policy),
     Meaning("tags", "explained", "Every tag names the sources that made it.", _unexplained),
 )
+
+
+def set_aside(stage: str, frame: StageFrame) -> StageFrame:
+    """The partition with the images whose rows break a check of meaning, or repeat a key, as failed ones.
+
+    So one photo's trouble is not another's: its record says what is wrong, and the rest of the batch goes on.
+    """
+    broken = _broken(stage, frame)
+    if not broken:
+        return frame
+    return StageFrame(
+        frame.table,
+        tuple(
+            _failed(record, broken[record.image_id]) if record.current and record.image_id in broken else record
+            for record in frame.records
+        ),
+    )
+
+
+def set_aside_by(check: str, frame: StageFrame) -> list[str]:
+    """What :func:`set_aside` wrote down for a check, an image a line."""
+    return [
+        f"{record.image_id}: {record.error}"
+        for record in frame.current
+        if record.error_kind == CheckFailed.__name__ and str(record.error).startswith(f"{check}: ")
+    ]
+
+
+def _broken(stage: str, frame: StageFrame) -> dict[str, str]:
+    """Why, by image."""
+    rows, key = frame.rows, list(STAGES[stage].table.key)
+    if rows.is_empty():
+        return {}
+    without = pl.any_horizontal(pl.col(key).is_null())
+    repeated = pl.struct(key).is_duplicated()
+    found = {SCHEMA: ("A row's key is missing, or there twice.", rows.filter(without | repeated))}
+    found |= {one.name: (one.description, one.offenders(rows)) for one in MEANINGS if one.stage == stage}
+    return {
+        image_id: f"{check}: what came out is against the rule: {said}"
+        for check, (said, offenders) in reversed(found.items())
+        for image_id in offenders["image_id"].unique()
+    }
+
+
+def _failed(record: ImageRecord, why: str) -> ImageRecord:
+    return replace(
+        record, status=FAILED, rows=(), output="", error_kind=CheckFailed.__name__, error=why, retryable=False
+    )
 
 
 def problems_of(stage: str, frame: StageFrame) -> dict[str, list[str]]:

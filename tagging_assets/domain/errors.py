@@ -6,6 +6,7 @@
     │   ├── UnsupportedFormat
     │   ├── ImageTooLarge
     │   ├── UnreadableImage
+    │   ├── CheckFailed            (what came out breaks a check)
     │   └── ImageGone              (retryable: a mount may come back)
     ├── ModelError                 a model is at fault; the run stops
     │   ├── WeightsMissing         (retryable: the network may come back)
@@ -17,6 +18,7 @@
     │   ├── LlmOverBudget          (retryable: the next day has a budget of its own)
     │   ├── LlmNoAnswer            refused, truncated, not what was asked for
     │   └── LlmRejected            wrong key, unknown model, no credit; the run stops
+    ├── RunFailed                  Dagster ended a run for a reason of its own
     ├── StorageError
     │   ├── DatabaseUnavailable    (retryable)
     │   └── DiskFull               (retryable)
@@ -61,6 +63,10 @@ class ImageTooLarge(ImageError):
 
 class UnreadableImage(ImageError):
     """The format is known but the content is truncated or corrupt."""
+
+
+class CheckFailed(ImageError):
+    """What came out for it breaks a check; it is set aside, so that the rest of its batch goes on."""
 
 
 class ImageGone(ImageError):
@@ -117,6 +123,10 @@ class LlmNoAnswer(LlmError):
 
 class LlmRejected(LlmError):
     """The provider says no for good: wrong key, unknown model, forbidden, no credit."""
+
+
+class RunFailed(TaggingError):
+    """Dagster ended a run for a reason of its own."""
 
 
 class StorageError(TaggingError):

@@ -7,6 +7,7 @@ import sys
 import webbrowser
 from collections.abc import Callable
 
+from tagging_assets import interrupts
 from tagging_assets.domain.errors import SettingsError
 from tagging_assets.review.app import Desk, make_app
 from tagging_assets.review.ballot import Ballot
@@ -57,7 +58,7 @@ def serve(
             say(f"http://{_HOST}:{port}{ENTRANCE}?key={keys.link}")
             uvicorn.Server(config).run(sockets=[listener])
         except KeyboardInterrupt:
-            return
+            interrupts.answered()
         finally:
             signal.signal(signal.SIGTERM, before)
 

@@ -5,7 +5,15 @@ from typing import Any
 import polars as pl
 import pytest
 
-from tagging_assets.domain.checks import MEANINGS, descriptions_of, problems_of, schema_problems
+from tagging_assets.domain.checks import (
+    MEANINGS,
+    SCHEMA,
+    descriptions_of,
+    problems_of,
+    schema_problems,
+    set_aside,
+    set_aside_by,
+)
 from tagging_assets.domain.frames import StageFrame
 from tagging_assets.domain.stages import STAGES
 from tests.handmade import TABLES, failed, frame, record
@@ -46,6 +54,39 @@ def test_each_meaning(stage: str, name: str) -> None:
         found = problems_of(stage, frame(stage, record(stage, "a", [good]), record(stage, "b", [row])))[name]
         assert len(found) == 1, row
         assert "'b'" in found[0], "it names the offender"
+
+
+def whole(stage: str, row: dict[str, Any] | None = None) -> dict[str, Any]:
+    """A row with a key, that breaks nothing but what it is given to break."""
+    table = TABLES[stage]
+    key = {name: 1 if table.columns[name].is_integer() else "x" for name in table.key[1:]}
+    good = {name: value for (of, _), (said, _) in ROWS.items() if of == stage for name, value in said.items()}
+    return {**key, **good, **(row or {})}
+
+
+@pytest.mark.parametrize(("stage", "name"), [(one.stage, one.name) for one in MEANINGS])
+def test_one_photos_trouble_is_set_aside(stage: str, name: str) -> None:
+    for row in ROWS[stage, name][1]:
+        before = frame(stage, record(stage, "a", [whole(stage)]), record(stage, "b", [whole(stage, row)]), failed("c"))
+        after = set_aside(stage, before)
+        assert (after.get("a"), after.get("c")) == (before.get("a"), before.get("c"))
+        aside = after.get("b")
+        assert aside is not None
+        assert (aside.ok, aside.rows, aside.error_kind, aside.retryable) == (False, (), "CheckFailed", False)
+        assert aside.key == before.records[1].key, "made anew only where the recipe or the photo changes"
+        assert problems_of(stage, after)[name] == []
+        assert len(set_aside_by(name, after)) == 1
+        assert set_aside(stage, after) == after
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_key_that_is_missing_or_there_twice_is_its_photos_own_trouble(stage: str) -> None:
+    broken = [record(stage, "b", [whole(stage)] * 2)]
+    broken += [record(stage, "c", [whole(stage, {name: None})]) for name in TABLES[stage].key[1:2]]
+    after = set_aside(stage, frame(stage, record(stage, "a", [whole(stage)]), *broken))
+    assert [one.image_id for one in after.current if not one.ok] == [one.image_id for one in broken]
+    assert len(set_aside_by(SCHEMA, after)) == len(broken)
+    assert problems_of(stage, after)[SCHEMA] == []
 
 
 @pytest.mark.parametrize("stage", STAGES)

@@ -210,7 +210,9 @@ def test_a_first_start_that_is_killed_is_whole_or_not_there(tmp_path, user, seco
 def test_two_first_starts_at_once_share_one_server(tmp_path, user):
     where = tmp_path / "new" / "postgres"
     users = [user(where) for _ in range(3)]
-    assert [one.stdout.readline() for one in users] == ["open\n"] * 3
+    # A busy machine makes them wait for each other, and they say so.
+    told = [next(line for line in one.stdout if not line.startswith("waiting for")) for one in users]
+    assert told == ["open\n"] * 3
     postmasters = [one for one in processes_of(where) if one.parent().name() != "postgres"]
     assert len(postmasters) == 1
 
@@ -392,7 +394,7 @@ def test_a_start_that_waits_for_another_says_so_and_can_be_interrupted(folder, p
     with pytest.raises(KeyboardInterrupt):
         EmbeddedPostgres(folder, said.append)
     os.close(descriptor)
-    assert [line for line in said if "Waiting for another process" in line] == said[:1]
+    assert [line for line in said if "waiting for another process" in line] == said[:1]
 
 
 @needs_root
