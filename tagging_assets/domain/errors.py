@@ -6,7 +6,10 @@
     │   ├── UnsupportedFormat
     │   ├── ImageTooLarge
     │   ├── UnreadableImage
+    │   ├── DecoderCrashed
+    │   ├── DecoderTimedOut
     │   └── ImageGone              (retryable: a mount may come back)
+    ├── DecoderMissing             photos cannot be decoded at all; the run stops
     ├── ModelError                 a model is at fault; the run stops
     │   ├── WeightsMissing         (retryable: the network may come back)
     │   ├── WeightsCorrupt
@@ -63,10 +66,22 @@ class UnreadableImage(ImageError):
     """The format is known but the content is truncated or corrupt."""
 
 
+class DecoderCrashed(ImageError):
+    """The process that decoded it died of it. The same bytes would do the same again."""
+
+
+class DecoderTimedOut(ImageError):
+    """Decoding it takes longer than a photo may."""
+
+
 class ImageGone(ImageError):
     """The file was listed, and is not there (or not readable) any more."""
 
     retryable = True
+
+
+class DecoderMissing(TaggingError):
+    """No process that decodes photos can be started."""
 
 
 class ModelError(TaggingError):

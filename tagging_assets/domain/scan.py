@@ -26,6 +26,15 @@ from tagging_assets.domain.identity import ImageRef, is_local, is_within, last_p
 Look = tuple[int, int]
 
 
+#: File systems know years that 64 bits of nanoseconds do not (1677 to 2262, and no sum may leave them either).
+_FARTHEST_NS = 2**63 - 1 - CLOCK_SLACK_NS
+
+
+def storable_ns(time_ns: int) -> int:
+    """A file's time as tables can hold it: the nearest one that they can."""
+    return max(-_FARTHEST_NS, min(time_ns, _FARTHEST_NS))
+
+
 @dataclass(frozen=True, slots=True)
 class SeenFile:
     """A photo file as a listing found it.
