@@ -32,9 +32,9 @@ _Folder = tuple[int, int]
 def walk(roots: Sequence[str | os.PathLike[str]]) -> Listing:
     """List the photos in folders and single files; nothing is opened.
 
-    Hidden files and folders, folders marked as caches (``CACHEDIR.TAG``) and files without a photo's extension are
-    skipped; a root itself is taken as it is. Links to files and folders are followed; each folder is visited once,
-    by its real path where it has one, so loops end. What cannot be read is reported, not raised.
+    Hidden files and folders, folders marked as caches (``CACHEDIR.TAG``), files without a photo's extension and what
+    is no file at all are skipped; a root itself is taken as it is. Links to files and folders are followed; each folder
+    is visited once, by its real path where it has one, so loops end. What cannot be read is reported, not raised.
 
     Args:
         roots: folders or files; relative ones are relative to the working directory.
@@ -210,6 +210,18 @@ def hash_file(file: SeenFile) -> str | None:
     except (OSError, ImageGone):
         return None
     return digest if (status.st_size, mtime_ns(status)) == file.look else None
+
+
+def why_unreadable(file: SeenFile) -> str:
+    """Why a file cannot be read, in the system's words; ``""`` where it can."""
+    try:
+        with open_regular(path_of(file.uri)) as stream:
+            stream.read(1)
+    except OSError as error:
+        return reason_of(error)
+    except ImageGone as error:
+        return str(error)
+    return ""
 
 
 def hash_files(
