@@ -79,6 +79,8 @@ class ProxyStore:
             ImageGone: the file is not there; the stage ``proxies`` makes it again.
             ImageGone: the file is damaged; retryable too, as it may be deleted and made again.
         """
+        from PIL import Image
+
         try:
             encoded = (self._data / path).read_bytes()
         except OSError as error:
@@ -86,7 +88,7 @@ class ProxyStore:
             raise ImageGone(f"proxy {path} cannot be read ({reason}); run proxies again") from error
         try:
             return _decode(encoded)
-        except METADATA_ERRORS as error:
+        except (Image.DecompressionBombError, *METADATA_ERRORS) as error:
             raise ImageGone(f"proxy {path} is damaged; delete it and run proxies again") from error
 
     def exists(self, path: str) -> bool:
