@@ -32,6 +32,8 @@ _TAGS = 5
 _DIALOG_WIDTH = 1080
 #: Boxes smaller than this many pixels (width, height) show no score: it would hide what is in them.
 _LABEL_ROOM = (46, 30)
+#: No line has room for more characters.
+_LONGEST = 400
 _ROW, _PAD, _TITLE_ROW = 27, 14, 30
 
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
@@ -203,6 +205,8 @@ def _tag_row(draw: ImageDraw.ImageDraw, tag: SheetTag, y: int, width: int) -> No
 
 
 def _elided(draw: ImageDraw.ImageDraw, text: str, font: Font, room: float) -> str:
+    # A name may hold line breaks, which have no length to Pillow, and be as long as it likes.
+    text = " ".join(text.split())[:_LONGEST]
     if draw.textlength(text, font) <= room:
         return text
     while text and draw.textlength(f"{text}…", font) > room:

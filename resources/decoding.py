@@ -10,12 +10,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from resources.opening import METADATA_ERRORS, Source, check_size, open_pillow, open_raw, open_source
+from resources.opening import METADATA_ERRORS, Source, check_size, limited_pillow, open_pillow, open_raw, open_source
 from resources.pixels import ORIENTATION_TAG, VERSION, orientation, to_upright_srgb
 from tagging_assets.domain.captions import clean, decode_text, parse_exif_comment, parse_iptc, parse_xmp
 from tagging_assets.domain.errors import UnreadableImage
 from tagging_assets.domain.images import (
     PROXY_SIDE,
+    RAW_EXTENSIONS,
     Header,
     camera_name,
     exif_time,
@@ -62,7 +63,11 @@ class Decoded:
 
 
 def decode(
-    path: str | os.PathLike[str], *, max_megapixels: float = MAX_MEGAPIXELS, max_side: int = PROXY_SIDE
+    path: str | os.PathLike[str],
+    *,
+    max_megapixels: float = MAX_MEGAPIXELS,
+    max_side: int = PROXY_SIDE,
+    stream: BinaryIO | None = None,
 ) -> Decoded:
     """Decode a photo, once and at the least scale that will do.
 
@@ -73,11 +78,12 @@ def decode(
         path: the file.
         max_megapixels: more pixels than this are refused before decoding.
         max_side: longest side of the result, pixels.
+        stream: the file, where it is open already.
 
     Raises:
         ImageError: one of its subclasses, as ``opening.open_source`` says.
     """
-    with open_source(path) as source:
+    with open_source(path, stream) as source, limited_pillow(max_megapixels):
         if source.is_raw:
             return _decode_raw(source, max_megapixels, max_side)
         if source.format == "JPEG":
@@ -89,13 +95,15 @@ def decode(
             return Decoded(pixels, width, height, _format(image), turned)
 
 
-def read_header(path: str | os.PathLike[str], *, max_megapixels: float = MAX_MEGAPIXELS) -> Header:
+def read_header(
+    path: str | os.PathLike[str], *, max_megapixels: float = MAX_MEGAPIXELS, stream: BinaryIO | None = None
+) -> Header:
     """What a file says about itself, without decoding pixels. Malformed metadata is as good as none.
 
     Raises:
         ImageError: one of its subclasses; also for a picture over ``max_megapixels``.
     """
-    with open_source(path) as source:
+    with open_source(path, stream) as source, limited_pillow(max_megapixels):
         if source.is_raw:
             return _raw_header(source, max_megapixels)
         with open_pillow(source.stream, max_megapixels) as image:
@@ -177,7 +185,9 @@ def _decode_raw(source: Source, max_megapixels: float, max_side: int) -> Decoded
 
 
 def _raw_kind(source: Source) -> str:
-    return extension(source.path.name).removeprefix(".").upper() or source.format or "RAW"
+    """As cameras name it; of a file that was named by hand, what its first bytes say."""
+    named = extension(source.path.name)
+    return named.removeprefix(".").upper() if named in RAW_EXTENSIONS else source.format or "RAW"
 
 
 def _preview(raw: Any, max_megapixels: float) -> "Image.Image | None":

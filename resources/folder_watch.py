@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from resources.photo_folder import FolderWalk, reason_of
+from resources.photo_folder import FolderWalk, mtime_ns, reason_of
 from tagging_assets.domain.folders import CLOCK_SLACK_NS, Remembered, in_turn, lost_folders, modified
 from tagging_assets.domain.scan import Listing
 
@@ -118,7 +118,7 @@ def _ask(walk: FolderWalk, remembered: Mapping[str, Remembered]) -> dict[str, in
             if not stat.S_ISDIR(status.st_mode):
                 continue
             if walk.owns(path, (status.st_dev, status.st_ino)):
-                present[path] = status.st_mtime_ns
+                present[path] = mtime_ns(status)
             else:
                 walk.displaced.add(path)
     walk.known = present.keys() | walk.displaced

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from resources.folder_watch import Pace, Round, look_round
 from resources.manifest import Manifest, ManifestChange
-from resources.photo_folder import canonical, hash_files, is_certainly_gone, walk
+from resources.photo_folder import canonical, hash_files, is_certainly_gone, walk, why_unreadable
 from tagging_assets.domain.folders import DEFERRED, NEVER, Remembered, is_watched, to_remember
 from tagging_assets.domain.identity import ImageRef, is_buried, path_of
 from tagging_assets.domain.scan import Listing, Look, ScanResult, SeenFile, Stillness, needs_hash, scan
@@ -30,7 +30,7 @@ class Taken:
         result: what happened to the files.
         change: what it meant for the manifest.
         unreadable: folder or file to the reason why it could not be looked at.
-        ignored: files that are no photos by their name.
+        ignored: files that are no photos by their name, and what is no file at all.
         postponed: files that there was no time to read; ``result`` counts them as unstable.
         listed: how many folders were listed.
         hidden: folders below which photos are out of sight, as a watch tells it.
@@ -48,14 +48,17 @@ class Taken:
 
     @property
     def unstable(self) -> tuple[SeenFile, ...]:
-        """Files that are still being written, or cannot be read."""
+        """Files that are still being written."""
         postponed = set(self.postponed)
-        return tuple(file for file in self.result.unstable if file not in postponed)
+        return tuple(
+            file for file in self.result.unstable if file not in postponed and path_of(file.uri) not in self.unreadable
+        )
 
     @property
     def looks(self) -> dict[str, Look]:
         """What the next look must be given as ``previous``."""
-        return {file.uri: file.look for file in self.unstable}
+        postponed = set(self.postponed)
+        return {file.uri: file.look for file in self.result.unstable if file not in postponed}
 
     @property
     def summary(self) -> str:
@@ -178,7 +181,9 @@ class Intake:
         ]
         result = scan(listing, known, hashes, stillness, elsewhere=elsewhere)
         change = self._manifest.apply(result, batch_size=self._batch_size)
-        return Taken(result, change, dict(listing.unreadable), listing.ignored, tuple(postponed), len(listing.folders))
+        unread = {path_of(file.uri): why_unreadable(file) for file in result.unstable if file not in set(postponed)}
+        unreadable = {**listing.unreadable, **{path: why for path, why in unread.items() if why}}
+        return Taken(result, change, unreadable, listing.ignored, tuple(postponed), len(listing.folders))
 
     def _remembered(self) -> dict[str, Remembered]:
         """The watched folders as they were at the last look."""

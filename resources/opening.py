@@ -6,13 +6,16 @@ of formats is explicit, and formats that are programs (EPS, SVG, PDF, WMF) are r
 
 import errno
 import functools
+import importlib
 import os
 import re
 import stat
+import threading
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from io import BufferedReader
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -50,6 +53,10 @@ PILLOW_FORMATS = (
     "WEBP",
 )
 
+#: Longest side of a picture, pixels: the most that Photoshop's format for large documents knows. Decoders keep a table
+#: of rows, so that a picture one pixel wide takes twenty times the memory that its pixels do.
+MAX_SIDE = 300_000
+
 #: Errors that Pillow's metadata readers raise on malformed tags; the picture itself may be sound.
 METADATA_ERRORS = (
     ArithmeticError,
@@ -85,6 +92,8 @@ _AWAY = frozenset(
 
 _PILLOW_MODULES = r"PIL\..*"
 
+_pillows_limit = threading.RLock()
+
 
 @dataclass(frozen=True, slots=True)
 class Source:
@@ -103,38 +112,58 @@ class Source:
     is_raw: bool
 
 
+def open_regular(path: str | os.PathLike[str]) -> BufferedReader:
+    """Open a file for reading, and nothing but a file: opening a pipe could wait for ever, a device could do anything.
+
+    Raises:
+        ImageGone: not a file.
+        OSError: as the file system says.
+    """
+    _refuse_at_sight(Path(path).stat())
+    # What it is may have changed since; a pipe does not wait for its other end then.
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+    try:
+        _refuse_at_sight(os.fstat(handle))
+        return os.fdopen(handle, "rb")
+    except BaseException:
+        os.close(handle)
+        raise
+
+
 @contextmanager
-def open_source(path: str | os.PathLike[str]) -> Iterator[Source]:
+def open_source(path: str | os.PathLike[str], stream: BinaryIO | None = None) -> Iterator[Source]:
     """Open a photo; any error inside the block comes out as an ``ImageError``.
+
+    Args:
+        path: the file.
+        stream: the file, where it is open already; it stays open, and ``path`` is only its name.
 
     Raises:
         ImageGone: not there, not readable, or not a file.
         EmptyFile: no bytes.
         UnsupportedFormat: a format that no decoder here knows.
-        ImageTooLarge: more pixels than the limit.
+        ImageTooLarge: more pixels than the limit, or more memory than there is.
         UnreadableImage: corrupt or truncated.
     """
     place = Path(path)
     found: str | None = None
     try:
-        _refuse_at_sight(place.stat())
-        with place.open("rb") as stream:
-            found = sniff(stream.read(64))
-            stream.seek(0)
-            yield _source(place, stream, found)
+        with open_regular(place) if stream is None else nullcontext(stream) as opened:
+            if os.fstat(opened.fileno()).st_size == 0:
+                raise EmptyFile("the file has no bytes; copy it again from where it came")  # noqa: TRY301
+            found = sniff(opened.read(64))
+            opened.seek(0)
+            yield _source(place, opened, found)
     except ImageError:
         raise
     except Exception as error:
         # Decoders raise nearly every class there is on malformed input; one photo must not stop a run.
-        raise _translated(error, found) from error
+        raise translated(error, found) from error
 
 
 def _refuse_at_sight(status: os.stat_result) -> None:
     if not stat.S_ISREG(status.st_mode):
-        # Opening a pipe or a device could wait for ever.
         raise ImageGone("not a file but a folder, pipe or device")
-    if status.st_size == 0:
-        raise EmptyFile("the file has no bytes; copy it again from where it came")
 
 
 def _source(place: Path, stream: BinaryIO, found: str | None) -> Source:
@@ -153,23 +182,43 @@ def check_size(width: int, height: int, max_megapixels: float) -> None:
     """
     if width < 1 or height < 1:
         raise UnreadableImage(f"corrupt: the header says {width}x{height} pixels")
+    if max(width, height) > MAX_SIDE:
+        raise ImageTooLarge(
+            f"{width}x{height} pixels: no side may be longer than {MAX_SIDE:,}; crop it if it is genuine"
+        )
     if width * height > max_megapixels * 1e6:
         raise _too_large(f"{width}x{height} is", width * height, f"{max_megapixels:g}")
 
 
+@contextmanager
+def limited_pillow(max_megapixels: float) -> Iterator[None]:
+    """Have Pillow refuse what is hidden in containers, too, while this lasts; one thread of the process at a time.
+
+    Containers (ICO, ICNS, GIF) hide larger frames behind a small header, which Pillow checks against a global: above
+    twice its value it raises. The global is everybody's, so it is put back.
+    """
+    pillow = _pillow()
+    with _pillows_limit:
+        before = pillow.MAX_IMAGE_PIXELS
+        pillow.MAX_IMAGE_PIXELS = int(max_megapixels * 1e6 / 2) + 1
+        try:
+            yield
+        finally:
+            pillow.MAX_IMAGE_PIXELS = before
+
+
 def open_pillow(stream: BinaryIO, max_megapixels: float) -> "Image.Image":
     """Read the header of an image; no pixel is decoded. The caller closes the image.
+
+    Args:
+        stream: the file.
+        max_megapixels: more pixels than this are refused; those of further frames by :func:`limited_pillow`.
 
     Raises:
         ImageTooLarge: more pixels than the limit.
         Exception: whatever Pillow raises; call it inside :func:`open_source`.
     """
     pillow = _pillow()
-    # Containers (ICO, ICNS, GIF) hide larger frames behind a small header, which Pillow checks against this
-    # global: above twice the value it raises.
-    limit = int(max_megapixels * 1e6 / 2) + 1
-    if limit != pillow.MAX_IMAGE_PIXELS:
-        pillow.MAX_IMAGE_PIXELS = limit
     _silence()
     try:
         image: Image.Image = pillow.open(stream, formats=PILLOW_FORMATS)
@@ -184,27 +233,30 @@ def open_raw(source: Source) -> Iterator[Any]:
     """Open a camera raw file with LibRaw; gives a ``rawpy.RawPy``."""
     import rawpy
 
-    try:
-        str(source.path).encode()
-    except UnicodeEncodeError:
-        # rawpy cannot pass on a name that is not Unicode.
-        raw = rawpy.imread(source.stream)
-    else:
-        raw = rawpy.imread(str(source.path))
+    # From the open file, never by its name: whoever decodes may open nothing.
+    raw = rawpy.imread(source.stream)
     try:
         yield raw
     finally:
         raw.close()
 
 
+def load_decoders() -> None:
+    """Load every decoder there is, so that none has to be found later."""
+    _pillow().init()
+    for name in ("PIL.ImageCms", "rawpy", "simplejpeg"):
+        importlib.import_module(name)
+
+
 @functools.cache
 def _pillow() -> Any:
     """The module ``PIL.Image`` with the HEIF opener registered, once per process."""
     import pillow_heif
-    from PIL import Image
+    from PIL import AvifImagePlugin, Image
 
-    # Only single pictures are wanted; libheif's own threads would multiply with ours.
+    # Only single pictures are wanted; the libraries' own threads would multiply with ours.
     pillow_heif.register_heif_opener(thumbnails=False, decode_threads=1)
+    AvifImagePlugin.DEFAULT_MAX_THREADS = 1
     return Image
 
 
@@ -231,7 +283,7 @@ def _bomb_pixels(error: Exception) -> int:
     return int(found.group(1)) if found else 0
 
 
-def _translated(error: Exception, found: str | None) -> ImageError:
+def translated(error: Exception, found: str | None) -> ImageError:
     """What a decoder's error means."""
     name = type(error).__name__
     if isinstance(error, OSError) and error.errno in _AWAY:
@@ -242,8 +294,8 @@ def _translated(error: Exception, found: str | None) -> ImageError:
         if found is None:
             return UnsupportedFormat("no image format that is known here; is it a photo?")
         return UnreadableImage(f"looks like {found}, but no decoder accepts it: corrupt, or an unusual variant")
-    if isinstance(error, MemoryError):
-        return UnreadableImage("decoding it asks for more memory than there is: corrupt, or too large here")
+    if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM):
+        return ImageTooLarge("decoding it asks for more memory than it may have: too large here, or made to be")
     return UnreadableImage(f"corrupt or truncated {found or 'image'}: {one_line(error)}")
 
 

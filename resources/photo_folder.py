@@ -7,15 +7,20 @@ import stat
 import time
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
-from resources.decoding import MAX_MEGAPIXELS, read_header
-from tagging_assets.domain.captions import MAX_SIDECAR_BYTES, choose_caption, sidecar_names
-from tagging_assets.domain.folders import is_skipped
+from resources.decoder_pool import DecoderPool
+from resources.decoding import MAX_MEGAPIXELS
+from resources.describing import Sidecar
+from resources.opening import open_regular
+from tagging_assets.domain.captions import MAX_SIDECAR_BYTES, sidecar_names
+from tagging_assets.domain.errors import ImageGone
+from tagging_assets.domain.folders import is_of_the_system, is_skipped
 from tagging_assets.domain.identity import ImageRef, path_of, uri_of
 from tagging_assets.domain.images import image_row, is_photo_name
-from tagging_assets.domain.keywords import union, xmp_keywords
-from tagging_assets.domain.scan import Listing, SeenFile
+from tagging_assets.domain.scan import Listing, SeenFile, storable_ns
 
 _SIDECARS = (".txt", ".json", ".xmp")
 _CACHE_TAG = b"Signature: 8a477f597d28d172789f06886806bc55"
@@ -27,9 +32,9 @@ _Folder = tuple[int, int]
 def walk(roots: Sequence[str | os.PathLike[str]]) -> Listing:
     """List the photos in folders and single files; nothing is opened.
 
-    Hidden files and folders, folders marked as caches (``CACHEDIR.TAG``) and files without a photo's extension are
-    skipped; a root itself is taken as it is. Links to files and folders are followed; each folder is visited once,
-    by its real path where it has one, so loops end. What cannot be read is reported, not raised.
+    Hidden files and folders, folders marked as caches (``CACHEDIR.TAG``), files without a photo's extension and what
+    is no file at all are skipped; a root itself is taken as it is. Links to files and folders are followed; each folder
+    is visited once, by its real path where it has one, so loops end. What cannot be read is reported, not raised.
 
     Args:
         roots: folders or files; relative ones are relative to the working directory.
@@ -45,12 +50,13 @@ def walk(roots: Sequence[str | os.PathLike[str]]) -> Listing:
 def canonical(path: str | os.PathLike[str]) -> str:
     """The absolute path under which a root is known: links in the folders above it are resolved."""
     place = Path(os.fspath(path))
-    full = place.resolve()
-    if full.is_dir():
-        return str(full)
+    # Path.resolve would raise where links lead in a circle.
+    full = os.path.realpath(place)
+    if Path(full).is_dir():
+        return full
     # A single file that is a link keeps its own name.
     place = Path.cwd() / place
-    return str(place.parent.resolve() / place.name) if place.name not in {"", ".."} else str(full)
+    return str(Path(os.path.realpath(place.parent)) / place.name) if place.name not in {"", ".."} else full
 
 
 class FolderWalk:
@@ -102,8 +108,10 @@ class FolderWalk:
         else:
             if stat.S_ISDIR(status.st_mode):
                 self.pending.append(root)
-            else:
+            elif stat.S_ISREG(status.st_mode):
                 self._add_single(Path(root), status)
+            else:
+                self.unreadable[root] = _kind_of(status)
 
     def step(self) -> bool:
         """List the next folder that waits; False if there is none."""
@@ -127,6 +135,9 @@ class FolderWalk:
     def visit(self, folder: str) -> None:
         """List one folder, unless it was listed or is known by another path."""
         try:
+            if is_of_the_system(os.path.realpath(folder)):
+                self.unreadable[folder] = "a folder of the system's own, not of photos"
+                return
             status = Path(folder).stat()
             if folder in self.folders or not self.owns(folder, (status.st_dev, status.st_ino)):
                 return
@@ -135,9 +146,9 @@ class FolderWalk:
         except OSError as error:
             self.unreadable[folder] = reason_of(error)
             return
-        self.folders[folder] = status.st_mtime_ns
+        self.folders[folder] = mtime_ns(status)
         if not entries:
-            self.empty[folder] = status.st_mtime_ns
+            self.empty[folder] = mtime_ns(status)
         self.subfolders[folder] = frozenset()
         if folder not in self.roots and _is_cache(folder, entries):
             return
@@ -157,7 +168,7 @@ class FolderWalk:
         newest = 0
         for _kind, name in sidecar_names(path.name):
             with contextlib.suppress(OSError):
-                newest = max(newest, path.with_name(name).stat().st_mtime_ns)
+                newest = max(newest, mtime_ns(path.with_name(name).stat()))
         self._add(str(path), status, newest)
 
     def _take(self, entry: os.DirEntry[str], sidecars: Mapping[str, os.DirEntry[str]]) -> bool:
@@ -175,6 +186,8 @@ class FolderWalk:
                 status = entry.stat()
                 if stat.S_ISREG(status.st_mode):
                     self._add(entry.path, status, _newest_sidecar(entry.name, sidecars))
+                else:
+                    self.ignored.append(entry.path)
             elif not entry.name.lower().endswith(_SIDECARS):
                 # A link that leads nowhere may have led to a folder on a disk that is away.
                 entry.stat()
@@ -185,21 +198,30 @@ class FolderWalk:
 
     def _add(self, path: str, status: os.stat_result, sidecar_mtime_ns: int) -> None:
         uri = uri_of(path)
-        self.files[uri] = SeenFile(
-            uri, status.st_size, status.st_mtime_ns, sidecar_mtime_ns, ctime_ns=status.st_ctime_ns
-        )
+        self.files[uri] = SeenFile(uri, status.st_size, mtime_ns(status), sidecar_mtime_ns, ctime_ns=status.st_ctime_ns)
 
 
 def hash_file(file: SeenFile) -> str | None:
     """SHA-256 of a file's bytes, hex; None if it cannot be read, or is not (any more) what was listed."""
-    path = Path(path_of(file.uri))
     try:
-        with path.open("rb") as stream:
+        with open_regular(path_of(file.uri)) as stream:
             digest = hashlib.file_digest(stream, "sha256").hexdigest()
             status = os.fstat(stream.fileno())
-    except OSError:
+    except (OSError, ImageGone):
         return None
-    return digest if (status.st_size, status.st_mtime_ns) == file.look else None
+    return digest if (status.st_size, mtime_ns(status)) == file.look else None
+
+
+def why_unreadable(file: SeenFile) -> str:
+    """Why a file cannot be read, in the system's words; ``""`` where it can."""
+    try:
+        with open_regular(path_of(file.uri)) as stream:
+            stream.read(1)
+    except OSError as error:
+        return reason_of(error)
+    except ImageGone as error:
+        return str(error)
+    return ""
 
 
 def hash_files(
@@ -244,40 +266,47 @@ def is_certainly_gone(uri: str) -> bool:
     return False
 
 
-def read_sidecars(path: str | os.PathLike[str]) -> list[tuple[str, bytes]]:
-    """The sidecars beside a photo, as (kind, content), in order of precedence; unreadable or huge ones left out.
+@contextmanager
+def open_sidecars(path: str | os.PathLike[str]) -> Iterator[list[Sidecar]]:
+    """The sidecars beside a photo, in order of precedence; what is no file, unreadable or huge is left out.
 
     Names are matched in lower and upper case of the extension.
     """
     photo = Path(path)
-    return [
-        (kind, content) for kind, name in sidecar_names(photo.name) for content in _first_content(photo, kind, name)
-    ]
+    with ExitStack() as opened:
+        found = [
+            (kind, opened.enter_context(stream))
+            for kind, name in sidecar_names(photo.name)
+            for stream in _first_sidecar(photo, kind, name)
+        ]
+        yield found
 
 
-def read_image_row(image: ImageRef, *, max_megapixels: float = MAX_MEGAPIXELS) -> dict[str, object]:
+def read_image_row(
+    image: ImageRef, decoders: DecoderPool, *, max_megapixels: float = MAX_MEGAPIXELS
+) -> dict[str, object]:
     """The row of ``images`` of one photo: its header, the caption that wins, and all keywords.
 
     Raises:
         ImageError: one of its subclasses, as ``decoding.read_header`` says.
     """
     path = path_of(image.uri)
-    header = read_header(path, max_megapixels=max_megapixels)
-    sidecars = read_sidecars(path)
-    caption = choose_caption(Path(path).name, sidecars, header.captions)
-    return image_row(image, header, caption, union(*(xmp_keywords(data) for kind, data in sidecars if kind == "xmp")))
+    with open_sidecars(path) as sidecars:
+        found = decoders.describe(path, sidecars, max_megapixels=max_megapixels)
+    return image_row(image, found.header, found.caption, found.keywords)
 
 
-def _first_content(photo: Path, kind: str, name: str) -> Iterator[bytes]:
+def _first_sidecar(photo: Path, kind: str, name: str) -> Iterator[BinaryIO]:
     suffix = name[name.rindex(".") :]
     for variant in (name, name.removesuffix(suffix) + suffix.upper()):
-        place = photo.with_name(variant)
         try:
-            if place.is_file() and place.stat().st_size <= MAX_SIDECAR_BYTES[kind]:
-                yield place.read_bytes()
-                return
-        except OSError:
+            stream = open_regular(photo.with_name(variant))
+        except (OSError, ImageGone, ValueError):
             continue
+        if os.fstat(stream.fileno()).st_size <= MAX_SIDECAR_BYTES[kind]:
+            yield stream
+            return
+        stream.close()
 
 
 def _newest_sidecar(name: str, sidecars: Mapping[str, os.DirEntry[str]]) -> int:
@@ -286,7 +315,7 @@ def _newest_sidecar(name: str, sidecars: Mapping[str, os.DirEntry[str]]) -> int:
         entry = sidecars.get(sidecar.lower())
         if entry is not None:
             with contextlib.suppress(OSError):
-                newest = max(newest, entry.stat().st_mtime_ns)
+                newest = max(newest, mtime_ns(entry.stat()))
     return newest
 
 
@@ -294,10 +323,25 @@ def _is_cache(folder: str, entries: Sequence[os.DirEntry[str]]) -> bool:
     if not any(entry.name == "CACHEDIR.TAG" for entry in entries):
         return False
     try:
-        with Path(folder, "CACHEDIR.TAG").open("rb") as stream:
+        with open_regular(Path(folder, "CACHEDIR.TAG")) as stream:
             return stream.read(len(_CACHE_TAG)) == _CACHE_TAG
-    except OSError:
+    except (OSError, ImageGone):
         return False
+
+
+def mtime_ns(status: os.stat_result) -> int:
+    """When a file or folder was modified, in nanoseconds since the epoch, as it can be kept."""
+    return storable_ns(status.st_mtime_ns)
+
+
+def _kind_of(status: os.stat_result) -> str:
+    kinds = {
+        stat.S_IFIFO: "a named pipe",
+        stat.S_IFSOCK: "a socket",
+        stat.S_IFCHR: "a device",
+        stat.S_IFBLK: "a device",
+    }
+    return f"{kinds.get(stat.S_IFMT(status.st_mode), 'something else')}, not a file"
 
 
 def reason_of(error: OSError) -> str:

@@ -15,8 +15,9 @@ from typing import NamedTuple
 import numpy as np
 
 from resources.files import storage_error, write_atomically
+from resources.opening import METADATA_ERRORS
 from tagging_assets.domain.errors import ImageGone
-from tagging_assets.domain.images import pixel_id
+from tagging_assets.domain.images import PROXY_SIDE, pixel_id
 from tagging_assets.domain.models import RgbImage
 
 #: Part of the recipe of ``proxies``.
@@ -78,6 +79,8 @@ class ProxyStore:
             ImageGone: the file is not there; the stage ``proxies`` makes it again.
             ImageGone: the file is damaged; retryable too, as it may be deleted and made again.
         """
+        from PIL import Image
+
         try:
             encoded = (self._data / path).read_bytes()
         except OSError as error:
@@ -85,7 +88,7 @@ class ProxyStore:
             raise ImageGone(f"proxy {path} cannot be read ({reason}); run proxies again") from error
         try:
             return _decode(encoded)
-        except (OSError, ValueError, SyntaxError) as error:
+        except (Image.DecompressionBombError, *METADATA_ERRORS) as error:
             raise ImageGone(f"proxy {path} is damaged; delete it and run proxies again") from error
 
     def exists(self, path: str) -> bool:
@@ -124,6 +127,8 @@ def _decode(encoded: bytes) -> RgbImage:
     from PIL import Image
 
     with Image.open(io.BytesIO(encoded), formats=["JPEG"]) as image:
+        if max(image.size) > PROXY_SIDE:
+            raise ValueError("no proxy is as large as that")
         return np.ascontiguousarray(np.asarray(image if image.mode == "RGB" else image.convert("RGB"), np.uint8))
 
 

@@ -77,6 +77,7 @@ TOOLS = (
     "scoreboards",
     "teacher",
     "proxy_files",
+    "decoders",
     "gallery",
     "detector",
     "landmarker",

@@ -95,7 +95,9 @@ class Models(Stores):
         return ProviderBatches(self.database, lambda name: BatchClient(models.connection(name)), models.prices.of_batch)
 
     def cancel(self) -> None:
-        """Ask chat models nothing new, and end the waits for what was asked."""
+        """Ask chat models nothing new, decode nothing new, and end the waits for what was asked."""
+        if "decoders" in self.__dict__:
+            self.decoders.cancel()
         if "chat_models" in self.__dict__:
             self.chat_models.cancel()
 
@@ -154,12 +156,13 @@ class Models(Stores):
         return model_in_use(self.weights, self.settings, task, self._onnx)
 
     def close(self) -> None:
-        """Stop the chat server and give landmarkers back; tools that were never used cost nothing."""
+        """Stop the chat server and the decoders, and give landmarkers back; tools that were never used cost nothing."""
         closers = {
             "chat": "close",
             "chat_models": "close",
             "provider_batches": "close",
             "landmarker": "close",
+            "decoders": "close",
             "weights": "close",
         }
         for name, method in closers.items():

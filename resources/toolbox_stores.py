@@ -7,6 +7,7 @@ from resources.calibrations import Calibrations
 from resources.claims import Claims
 from resources.database import Database
 from resources.decisions import Decisions
+from resources.decoder_pool import DecoderPool
 from resources.experiment_files import ExperimentFiles
 from resources.experiments import Experiments
 from resources.frame_store import FrameStore
@@ -136,6 +137,12 @@ class Stores:
     def proxy_files(self) -> ProxyStore:
         """Working copies."""
         return ProxyStore(self.settings.data_dir)
+
+    @cached_property
+    def decoders(self) -> DecoderPool:
+        """Decodes photos."""
+        images = self.settings.images
+        return DecoderPool(seconds=images.decode_seconds, max_megapixels=images.max_megapixels)
 
     @cached_property
     def gallery(self) -> Gallery:

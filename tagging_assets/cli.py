@@ -58,7 +58,7 @@ def run(
         print_json({**report.as_json(), "tags": told})
     else:
         show_tags(told)
-    raise typer.Exit(1 if report.failed else 0)
+    raise typer.Exit(1 if report.failed or report.unreadable else 0)
 
 
 @app.command()

@@ -37,6 +37,7 @@ class Images(_Section):
     batch_size: int = pydantic.Field(default=1000, ge=1, le=20_000)
     max_megapixels: float = pydantic.Field(default=100, gt=0)
     settle_seconds: float = pydantic.Field(default=2, ge=0)
+    decode_seconds: float = pydantic.Field(default=10, ge=0.1, le=3600)
 
 
 class People(_Section):

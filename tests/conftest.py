@@ -10,17 +10,10 @@ import pytest
 from PIL import Image
 
 from resources.database import Database
+from resources.decoder_pool import DecoderPool
 from resources.samples import fetch_samples
 from resources.weights import WeightsStore
 from tagging_assets.domain.models import RgbImage
-
-
-@pytest.fixture(autouse=True)
-def pillows_own_limit() -> Iterator[None]:
-    """Opening a photo sets Pillow's limit for the whole process; the next test is not to depend on it."""
-    before = Image.MAX_IMAGE_PIXELS
-    yield
-    Image.MAX_IMAGE_PIXELS = before
 
 
 @pytest.fixture(scope="session")
@@ -54,6 +47,14 @@ def workshop(tmp_path, database):
     opened = Workshop(tmp_path, database)
     yield opened
     opened.close()
+
+
+@pytest.fixture(scope="session")
+def decoders() -> Iterator[DecoderPool]:
+    """Decodes photos in processes of their own, as the line does."""
+    pool = DecoderPool()
+    yield pool
+    pool.close()
 
 
 @pytest.fixture(scope="session")

@@ -5,6 +5,7 @@ from functools import partial
 
 import dagster as dg
 
+from resources.decoder_pool import DecoderPool
 from resources.manifest import ImageRef, Manifest
 from resources.photo_folder import read_image_row
 from resources.workbench import Workbench, each
@@ -22,6 +23,7 @@ def images(
     bench: dg.ResourceParam[Workbench],
     recipes: dg.ResourceParam[Recipes],
     manifest: dg.ResourceParam[Manifest],
+    decoders: dg.ResourceParam[DecoderPool],
 ) -> dg.MaterializeResult[StageFrame]:
     """Read headers, captions, keywords and sidecars of the batch's photos."""
     # Asked before the photos: what changes in between is then seen as not seen, and a run more finds it.
@@ -30,7 +32,8 @@ def images(
     refs = manifest.images(context.partition_key)
     recipe = recipes["images"]
     limit = float(recipe.parts["max_megapixels"])
-    compute = each(partial(describe, refs={ref.image_id: ref for ref in refs}, max_megapixels=limit))
+    known = {ref.image_id: ref for ref in refs}
+    compute = each(partial(describe, refs=known, decoders=decoders, max_megapixels=limit))
     return run_stage(context, bench, recipe, {}, compute, items=image_items(refs), seen=seen)
 
 
@@ -43,6 +46,6 @@ def image_items(refs: Sequence[ImageRef]) -> list[Item]:
     ]
 
 
-def describe(item: Item, *, refs: Mapping[str, ImageRef], max_megapixels: float) -> list[Row]:
+def describe(item: Item, *, refs: Mapping[str, ImageRef], decoders: DecoderPool, max_megapixels: float) -> list[Row]:
     """The row of one photo."""
-    return [read_image_row(refs[item.image_id], max_megapixels=max_megapixels)]
+    return [read_image_row(refs[item.image_id], decoders, max_megapixels=max_megapixels)]

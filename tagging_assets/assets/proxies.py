@@ -4,7 +4,7 @@ from functools import partial
 
 import dagster as dg
 
-from resources.decoding import decode
+from resources.decoder_pool import DecoderPool
 from resources.manifest import Manifest
 from resources.proxy_store import ProxyStore
 from resources.workbench import Workbench, each
@@ -24,11 +24,12 @@ def proxies(
     recipes: dg.ResourceParam[Recipes],
     manifest: dg.ResourceParam[Manifest],
     proxy_files: dg.ResourceParam[ProxyStore],
+    decoders: dg.ResourceParam[DecoderPool],
 ) -> dg.MaterializeResult[StageFrame]:
     """Decode each photo once, keep its proxy, tell the manifest what its pixels are."""
     recipe = recipes["proxies"]
     limit = float(recipe.parts["max_megapixels"])
-    compute = each(partial(make_proxy, proxy_files=proxy_files, max_megapixels=limit))
+    compute = each(partial(make_proxy, proxy_files=proxy_files, decoders=decoders, max_megapixels=limit))
     # A record stands for its file: where somebody cleared the folder, stages below could never heal otherwise.
     bench.forget("proxies", context.partition_key, partial(is_lost, proxy_files=proxy_files))
     result = run_stage(context, bench, recipe, {"images": images}, compute)
@@ -42,8 +43,8 @@ def is_lost(record: ImageRecord, *, proxy_files: ProxyStore) -> bool:
     return not all(proxy_files.exists(row["path"]) for row in record.rows)
 
 
-def make_proxy(item: Item, *, proxy_files: ProxyStore, max_megapixels: float) -> list[Row]:
+def make_proxy(item: Item, *, proxy_files: ProxyStore, decoders: DecoderPool, max_megapixels: float) -> list[Row]:
     """The proxy of one photo."""
-    decoded = decode(path_of(item.row("images")["uri"]), max_megapixels=max_megapixels)
+    decoded = decoders.decode(path_of(item.row("images")["uri"]), max_megapixels=max_megapixels)
     pixel_id, path = proxy_files.put(decoded.pixels)
     return [proxy_row(item.image_id, pixel_id, path, decoded.pixels)]

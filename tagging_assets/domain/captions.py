@@ -3,9 +3,11 @@
 In order: a ``.txt`` beside the photo, a ``.json``, an ``.xmp``, then what is embedded: XMP, IPTC, EXIF. What a
 person put beside the photo is newer and more deliberate than what travelled inside it.
 
-Every parser takes bytes and gives what it found; malformed input gives nothing and never raises.
+Every parser takes bytes and gives what it found; malformed input gives nothing and never raises. None takes more than
+a time in proportion to its input: what is read here was written by strangers.
 """
 
+import contextlib
 import html
 import json
 import re
@@ -28,6 +30,8 @@ DC = "{http://purl.org/dc/elements/1.1/}"
 RDF = "{http://www.w3.org/1999/02/22-rdf-syntax-ns#}"
 _LANG = "{http://www.w3.org/XML/1998/namespace}lang"
 
+_MARKS = 30
+
 _CAPTION_KEYS = ("caption", "description", "text", "title")
 _CREATOR_KEYS = ("creator", "author", "artist", "photographer", "username", "blog_name")
 _WRAPPERS = ("metadata", "post", "photo", "image", "data")
@@ -39,7 +43,9 @@ _CAMERA_NOISE = re.compile(
     re.IGNORECASE,
 )
 _HTML_TAG = re.compile(r"</?(?:p|br|a|b|i|em|strong|div|span|blockquote|ul|ol|li|h[1-6]|figure|img)\b[^<>]*>", re.I)
-_PACKET = re.compile(r"<(?:\w+:)?(xmpmeta|xapmeta|RDF)\b.*</(?:\w+:)?\1\s*>", re.DOTALL)
+# No pattern holds a packet from end to end: where the end is missing, each beginning would look for it to the last.
+_PACKET_BEGINS = re.compile(r"<(?:\w+:)?(xmpmeta|xapmeta|RDF)\b")
+_PACKET_ENDS = re.compile(r"</(?:\w+:)?(xmpmeta|xapmeta|RDF)\s*>")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,11 +102,29 @@ def clean(text: str) -> str:
     """Text fit to be stored and shown: NFC, no control or half characters, no HTML tags, trimmed, not too long."""
     text = text.encode("utf-8", "ignore").decode()
     if _HTML_TAG.search(text):
-        text = html.unescape(_HTML_TAG.sub(" ", text))
-    text = unicodedata.normalize("NFC", text[: 4 * MAX_CAPTION].replace("\r\n", "\n").replace("\r", "\n"))
+        text = _HTML_TAG.sub(" ", text)
+        # A reference of more digits than Python reads at once is none.
+        with contextlib.suppress(ValueError):
+            text = html.unescape(text)
+    text = _composed(text[: 4 * MAX_CAPTION].replace("\r\n", "\n").replace("\r", "\n"))
     kept = "".join(char for char in text if char in "\n\t" or unicodedata.category(char) not in {"Cc", "Cs"})
     lines = (" ".join(line.split()) for line in kept.split("\n"))
     return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip()[:MAX_CAPTION].rstrip()
+
+
+def _composed(text: str) -> str:
+    """NFC, with no more than 30 marks in a row, which is ample for every language (Stream-Safe Text Format, UAX #15).
+
+    Marks are put in order first, which takes the square of their number.
+    """
+    if text.isascii():
+        return text
+    kept, marks = [], 0
+    for char in text:
+        marks = marks + 1 if unicodedata.combining(char) else 0
+        if marks <= _MARKS:
+            kept.append(char)
+    return unicodedata.normalize("NFC", "".join(kept))
 
 
 def decode_text(data: bytes) -> str:
@@ -219,9 +243,19 @@ def _values(places: Sequence[Mapping[str, object]], keys: Sequence[str]) -> Iter
 def _xml(data: bytes) -> Element | None:
     """The root element; where the whole does not parse, of the packet inside it; None where that fails too."""
     root = _parse(data.strip(b"\x00 \r\n\t"))
-    if root is None and (match := _PACKET.search(decode_text(data))):
-        root = _parse(match.group().encode())
+    if root is None and (packet := _packet(decode_text(data))):
+        root = _parse(packet.encode("utf-8", "replace"))
     return root
+
+
+def _packet(text: str) -> str:
+    """From the first beginning of a packet that has an end, to its last end; ``""`` where there is none."""
+    ends = {found[1]: found for found in _PACKET_ENDS.finditer(text)}
+    for begins in _PACKET_BEGINS.finditer(text):
+        last = ends.get(begins[1])
+        if last is not None and last.start() >= begins.end():
+            return text[begins.start() : last.end()]
+    return ""
 
 
 def _parse(data: bytes) -> Element | None:
@@ -242,7 +276,7 @@ def _property(node: Element, name: str) -> str:
     items = list(element.iter(f"{RDF}li"))
     texts = [(item.get(_LANG, ""), clean(item.text or "")) for item in items]
     if name == "creator":
-        joined = ", ".join(text for _, text in texts if text)
+        joined = ", ".join(text for _, text in texts if text)[:MAX_CAPTION]
         return joined or clean(element.text or "")
     default = next((text for lang, text in texts if lang == "x-default" and text), "")
     return default or next((text for _, text in texts if text), "") or clean(element.text or "")

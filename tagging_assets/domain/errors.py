@@ -7,7 +7,10 @@
     │   ├── ImageTooLarge
     │   ├── UnreadableImage
     │   ├── CheckFailed            (what came out breaks a check)
+    │   ├── DecoderCrashed
+    │   ├── DecoderTimedOut
     │   └── ImageGone              (retryable: a mount may come back)
+    ├── DecoderMissing             photos cannot be decoded at all; the run stops
     ├── ModelError                 a model is at fault; the run stops
     │   ├── WeightsMissing         (retryable: the network may come back)
     │   ├── WeightsCorrupt
@@ -69,10 +72,22 @@ class CheckFailed(ImageError):
     """What came out for it breaks a check; it is set aside, so that the rest of its batch goes on."""
 
 
+class DecoderCrashed(ImageError):
+    """The process that decoded it died of it. The same bytes would do the same again."""
+
+
+class DecoderTimedOut(ImageError):
+    """Decoding it takes longer than a photo may."""
+
+
 class ImageGone(ImageError):
     """The file was listed, and is not there (or not readable) any more."""
 
     retryable = True
+
+
+class DecoderMissing(TaggingError):
+    """No process that decodes photos can be started."""
 
 
 class ModelError(TaggingError):

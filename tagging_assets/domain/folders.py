@@ -8,7 +8,7 @@ trusted only once it has been at rest for a while (the rule Git has for its inde
 What does not belong here: reading folders (``resources/folder_watch.py``) and what became of the files (``scan``).
 """
 
-from collections.abc import Collection, Container, Iterator, Mapping
+from collections.abc import Collection, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from tagging_assets.domain.identity import is_within
@@ -27,6 +27,11 @@ DEFERRED = -2
 SKIPPED_FOLDERS = frozenset(
     {"@eadir", "#recycle", "#snapshot", "$recycle.bin", "system volume information", "lost+found", "__macosx"}
 )
+
+
+#: What the kernel shows as files, and where it leads back to every file there is; some are folders of files after all.
+_OF_THE_SYSTEM = ("/proc", "/sys", "/dev")
+_OF_PEOPLE = ("/dev/shm",)  # noqa: S108 - named to be told apart, not to be written to
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +135,15 @@ def is_watched(path: str, roots: Collection[str]) -> bool:
 def is_skipped(name: str) -> bool:
     """Whether folders of that name are left out."""
     return name.startswith(".") or name.lower() in SKIPPED_FOLDERS
+
+
+def is_of_the_system(path: str) -> bool:
+    """Whether a real path is one of the kernel's own, where there are no photos and no end of links."""
+
+    def lies_in(folders: Sequence[str]) -> bool:
+        return any(path == folder or is_within(path, folder) for folder in folders)
+
+    return lies_in(_OF_THE_SYSTEM) and not lies_in(_OF_PEOPLE)
 
 
 def ancestors(path: str) -> Iterator[str]:

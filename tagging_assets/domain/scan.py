@@ -15,7 +15,7 @@ is not there, or below an empty folder that was last modified before the photo w
 point looks like when its disk is away: deleting the photo would have modified the folder).
 """
 
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -24,6 +24,15 @@ from tagging_assets.domain.identity import ImageRef, is_local, is_within, last_p
 
 #: Size and modification time: what tells two looks at a file apart.
 Look = tuple[int, int]
+
+
+#: File systems know years that 64 bits of nanoseconds do not (1677 to 2262, and no sum may leave them either).
+_FARTHEST_NS = 2**63 - 1 - CLOCK_SLACK_NS
+
+
+def storable_ns(time_ns: int) -> int:
+    """A file's time as tables can hold it: the nearest one that they can."""
+    return max(-_FARTHEST_NS, min(time_ns, _FARTHEST_NS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +69,7 @@ class Listing:
         unreadable: folder or file to the reason why it could not be looked at.
         vanished: roots (or the folder of a single file) that are not there.
         empty: folders without any entry, to their modification time in nanoseconds.
-        ignored: files that are no photos by their name, and no sidecars either.
+        ignored: files that are no photos by their name, and no sidecars either; and what is no file at all.
         folders: all folders that were listed, to their modification time in nanoseconds, read before.
     """
 
@@ -271,24 +280,30 @@ def _match_moves(arrivals: Sequence[Found], displaced: Iterable[ImageRef]) -> li
 
     Empty files are all alike and never taken for one another.
     """
-    waiting: defaultdict[str, list[Found]] = defaultdict(list)
+    named: defaultdict[tuple[str, str], deque[Found]] = defaultdict(deque)
+    waiting: defaultdict[str, deque[Found]] = defaultdict(deque)
     for found in sorted(arrivals, key=lambda found: found.file.uri):
         if found.file.bytes:
+            named[found.content_hash, _file_name(found.file.uri)].append(found)
             waiting[found.content_hash].append(found)
     moved: list[Change] = []
     unnamed: list[ImageRef] = []
+    taken: set[str] = set()
     # One that was there at the last look has a better claim than one long gone.
     for image in sorted(displaced, key=lambda image: (image.gone, image.uri)):
-        files = waiting.get(image.content_hash or "", [])
-        namesake = next((found for found in files if _file_name(found.file.uri) == _file_name(image.uri)), None)
-        if namesake is not None:
-            files.remove(namesake)
-            moved.append(Change(image, namesake.file, namesake.content_hash))
-        elif files:
+        content = image.content_hash or ""
+        if namesakes := named.get((content, _file_name(image.uri))):
+            found = namesakes.popleft()
+            taken.add(found.file.uri)
+            moved.append(Change(image, found.file, found.content_hash))
+        elif content in waiting:
             unnamed.append(image)
     for image in unnamed:
-        if files := waiting[image.content_hash or ""]:
-            found = files.pop(0)
+        files = waiting[image.content_hash or ""]
+        while files and files[0].file.uri in taken:
+            files.popleft()
+        if files:
+            found = files.popleft()
             moved.append(Change(image, found.file, found.content_hash))
     return moved
 

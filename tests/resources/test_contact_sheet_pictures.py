@@ -21,6 +21,7 @@ TAGS = (SheetTag("dog", 0.82, "auto"), SheetTag("a tag with a name too long for 
 PHOTO = Entry("a.jpg", BLUE, (SheetBox((0.25, 0.25, 0.75, 0.75), 0.9),), TAGS)
 BROKEN = Entry(b"b\xff.jpg".decode("utf-8", "surrogateescape"), None, error="UnreadableImage: " + "too short " * 40)
 LONG = Entry("w" * 400, np.full((10, 2000, 3), 90, dtype=np.uint8), (), (SheetTag("odd", 1.7, "no such status"),))
+NAMED = Entry("new\nline\r\u2028.jpg", BLUE, (), (SheetTag("a\ntag" * 500, 0.5, "auto"),), error="no\nmore")
 
 
 def noise(count: int) -> list[Entry]:
@@ -39,6 +40,7 @@ def has_colour(picture: Image.Image, rgb: tuple[int, int, int]) -> bool:
         ([PHOTO], 4),  # fewer photos than columns
         ([PHOTO, BROKEN, LONG, PHOTO, PHOTO], 4),  # a failed one, awkward ones, a second row
         ([PHOTO, PHOTO], 1),  # one below the other
+        ([NAMED], 2),  # a name of two lines
         ([BROKEN], 3),  # nothing but failures
         ([], 4),  # nothing at all
     ],

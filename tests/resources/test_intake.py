@@ -1,6 +1,7 @@
 """From folders to the manifest, and a cursor that remembers what was not at rest."""
 
 import os
+import socket
 import threading
 import time
 from pathlib import Path
@@ -96,3 +97,70 @@ def test_patience_ends(manifest: Manifest, tmp_path: Path) -> None:
 )
 def test_cursors(cursor: str | None, looks: dict[str, tuple[int, int]]) -> None:
     assert looks_from_cursor(cursor) == looks
+
+
+@pytest.mark.parametrize(
+    "seconds",
+    [
+        10_413_792_000,  # the year 2300
+        -11_644_473_600,  # 1601, where Windows begins to count
+        -1,
+        0,
+        2**33,
+        15_032_385_535,  # the last second that ext4 knows
+    ],
+)
+def test_photos_and_folders_of_any_date_are_taken(manifest: Manifest, tmp_path: Path, seconds: int) -> None:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for name in ("a.jpg", "b.jpg", "a.txt"):
+        (folder / name).write_text(name)
+        os.utime(folder / name, (seconds, seconds))
+    os.utime(folder, (seconds, seconds))
+    it = intake(manifest, folder)
+    assert it.look().change.counts == {"new": 2}
+    assert it.watch().result.is_empty
+    assert it.look().result.is_empty
+    (folder / "b.jpg").write_text("other bytes")
+    os.utime(folder / "b.jpg", (seconds, seconds))
+    assert it.look().change.counts == {"changed": 1}
+
+
+def test_what_is_no_file_waits_for_nobody(manifest: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    (folder / "a.jpg").write_text("a photo")
+    os.mkfifo(folder / "pipe.jpg")
+    os.mkfifo(folder / "a.txt")  # a sidecar by its name
+    os.mkfifo(folder / "CACHEDIR.TAG")
+    (folder / "loop.jpg").symlink_to(folder / "loop.jpg")
+    (folder / "round").symlink_to(folder)
+    with socket.socket(socket.AF_UNIX) as door:
+        monkeypatch.chdir(folder)  # the name of a socket may have a hundred characters
+        door.bind("door.jpg")
+    it = intake(manifest, folder)
+    roots = [folder, folder / "pipe.jpg", folder / "loop.jpg", Path("/dev/zero"), Path("/proc"), Path("/sys")]
+    taken = it.look(roots)
+    assert taken.change.counts == {"new": 1}
+    assert taken.unreadable.keys() == {*map(str, roots[1:])}
+    assert {Path(one).name for one in taken.ignored} == {"pipe.jpg", "door.jpg", "CACHEDIR.TAG"}
+    assert it.watch().result.is_empty
+
+
+def test_a_file_that_cannot_be_read_is_named_and_not_waited_for(manifest: Manifest, tmp_path: Path) -> None:
+    (tmp_path / "a.jpg").write_text("a photo")
+    # opens, and fails at its first byte, as a file on a dying disk does
+    (tmp_path / "bad.jpg").symlink_to("/proc/self/mem")
+    taken = intake(manifest, tmp_path).look_until_stable([tmp_path], patience_seconds=600)
+    assert taken.change.counts == {"new": 1}
+    assert taken.unreadable == {str(tmp_path / "bad.jpg"): "Input/output error"}
+    assert taken.unstable == ()
+
+
+def test_a_link_into_the_systems_own_files_is_not_followed(manifest: Manifest, tmp_path: Path) -> None:
+    (tmp_path / "a.jpg").write_text("a photo")
+    (tmp_path / "all").symlink_to("/proc/self/root")
+    (tmp_path / "system").symlink_to("/sys")
+    with_links = intake(manifest, tmp_path).look([tmp_path / "system", tmp_path / "a.jpg"])
+    assert with_links.change.counts == {"new": 1}
+    assert list(with_links.unreadable) == ["/sys"]

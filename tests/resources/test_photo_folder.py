@@ -7,13 +7,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from resources.decoder_pool import DecoderPool
 from resources.photo_folder import (
     canonical,
     hash_file,
     hash_files,
     is_certainly_gone,
+    open_sidecars,
     read_image_row,
-    read_sidecars,
     walk,
 )
 from resources.proxy_store import ProxyStore
@@ -202,6 +203,11 @@ def test_certainly_gone(tmp_path: Path) -> None:
     assert not is_certainly_gone("https://example.org/a.jpg")
 
 
+def read_sidecars(path: str | Path) -> list[tuple[str, bytes]]:
+    with open_sidecars(path) as sidecars:
+        return [(kind, stream.read()) for kind, stream in sidecars]
+
+
 def test_sidecars_in_order_of_precedence(tmp_path: Path) -> None:
     for name in ("a.xmp", "a.jpg.xmp", "a.JSON", "a.txt", "b.txt"):
         touch(tmp_path / name, name)
@@ -216,18 +222,18 @@ def test_sidecars_in_order_of_precedence(tmp_path: Path) -> None:
     assert read_sidecars(tmp_path / "a.jpg")[0][0] == "json"
 
 
-def test_the_row_of_a_photo(tmp_path: Path) -> None:
+def test_the_row_of_a_photo(tmp_path: Path, decoders: DecoderPool) -> None:
     exif = Image.Exif()
     exif[0x010E] = "from exif"
     exif[0x9C9E] = "boat;PIER".encode("utf-16-le")
     path = tmp_path / "a.jpg"
     Image.new("RGB", (40, 30)).save(path, exif=exif)
     image = ImageRef("ab" * 16, str(path), "b000001", path.stat().st_size, 1, "c" * 64)
-    row = read_image_row(image)
+    row = read_image_row(image, decoders)
     assert (row["format"], row["width"], row["height"]) == ("JPEG", 40, 30)
     assert (row["caption"], row["caption_source"]) == ("from exif", "exif")
     touch(tmp_path / "a.json", '{"description": "from json", "author": "Ada"}')
-    row = read_image_row(image)
+    row = read_image_row(image, decoders)
     assert (row["caption"], row["caption_source"], row["creator"]) == ("from json", "json", "Ada")
     # of all sidecars and of the header, the more specific first
     assert row["keywords"] == ["boat", "PIER"]
@@ -235,9 +241,9 @@ def test_the_row_of_a_photo(tmp_path: Path) -> None:
         described = f'<rdf:Description xmlns:dc="http://purl.org/dc/elements/1.1/" dc:subject="{keyword}"/>'
         rdf = '<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
         touch(tmp_path / name, f"{rdf}{described}</rdf:RDF>")
-    assert read_image_row(image)["keywords"] == ["lake", "Pier", "boat"]
+    assert read_image_row(image, decoders)["keywords"] == ["lake", "Pier", "boat"]
     touch(tmp_path / "a.xmp", "<rdf:RDF")
-    assert read_image_row(image)["keywords"] == ["lake", "boat", "PIER"]
+    assert read_image_row(image, decoders)["keywords"] == ["lake", "boat", "PIER"]
     path.unlink()
     with pytest.raises(ImageGone):
-        read_image_row(image)
+        read_image_row(image, decoders)

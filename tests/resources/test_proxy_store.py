@@ -78,7 +78,17 @@ def test_a_missing_proxy_may_be_made_again(store: ProxyStore, tmp_path: Path) ->
     assert store.exists(stored.path)
 
 
-@pytest.mark.parametrize("content", [b"", b"not a picture", b"\xff\xd8\xff\xe0"])
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"not a picture",
+        b"\xff\xd8\xff\xe0",
+        # headers of 65,500 times 65,500 pixels and of 2,000 times 2,000: no working copy is so large
+        b"\xff\xd8\xff\xc0\x00\x11\x08\xff\xdc\xff\xdc\x03\x01\x22\x00\x02\x11\x01\x03\x11\x01\xff\xda\x00\x08\x01\x01",
+        b"\xff\xd8\xff\xc0\x00\x11\x08\x07\xd0\x07\xd0\x03\x01\x22\x00\x02\x11\x01\x03\x11\x01\xff\xda\x00\x08\x01\x01",
+    ],
+)
 def test_a_damaged_proxy_is_found_out(store: ProxyStore, tmp_path: Path, content: bytes) -> None:
     stored = store.put(picture())
     (tmp_path / stored.path).write_bytes(content)
