@@ -5,6 +5,7 @@ there. Users are known by a lock that the kernel frees at their death; see ``pos
 """
 
 import atexit
+import errno
 import fcntl
 import json
 import os
@@ -103,7 +104,9 @@ class EmbeddedPostgres:
                     self._account = account_for(self.folder)
                     if not (self._is_running() and self._joined()):
                         self._start(starting)
-            except (OSError, psycopg2.Error, subprocess.SubprocessError, ValueError) as error:
+            except OSError as error:
+                raise self._unusable(error) from error
+            except (psycopg2.Error, subprocess.SubprocessError, ValueError) as error:
                 raise self._unavailable(str(error)) from error
 
     def close(self) -> None:
@@ -215,7 +218,8 @@ class EmbeddedPostgres:
             pass_fds=(held,) if isinstance(held, int) else (),
         )
         try:
-            fault = self._answer(child, json.dumps(said).encode() + b"\n")
+            aim = "be made" if task["task"] == "make" else "start"
+            fault = self._answer(child, json.dumps(said).encode() + b"\n", aim)
         except BaseException:
             # Interrupted: nothing is made for nobody, and a server is told to end by its parent.
             if task["task"] == "make":
@@ -229,7 +233,7 @@ class EmbeddedPostgres:
         if fault:
             raise self._unavailable(fault)
 
-    def _answer(self, child: "subprocess.Popen[bytes]", question: bytes) -> str:
+    def _answer(self, child: "subprocess.Popen[bytes]", question: bytes, aim: str) -> str:
         if child.stdin is None or child.stdout is None:
             raise OSError("its parent process has no pipes")
         with child.stdin as pipe:
@@ -237,7 +241,7 @@ class EmbeddedPostgres:
         began = time.monotonic()
         with child.stdout as pipe:
             while not select.select([pipe], [], [], 0.2)[0]:
-                waiting = f"Waiting for the Postgres in {on_disk.shown(self.folder)} to start …"
+                waiting = f"Waiting for the Postgres in {on_disk.shown(self.folder)} to {aim} …"
                 self._say_once(time.monotonic() - began, waiting)
             line = pipe.readline()
         return str(json.loads(line)["fault"]) if line else "its parent process ended"
@@ -305,6 +309,15 @@ class EmbeddedPostgres:
         elif not self._said:
             self._said = True
             self._notice(line)
+
+    def _unusable(self, error: OSError) -> DatabaseUnavailable:
+        """What the file system's refusal means; the server was not even asked."""
+        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+            return DatabaseUnavailable(
+                f"the embedded Postgres in {on_disk.shown(self.folder)} cannot be opened ({error.strerror or error}); "
+                "see to it that the data folder is yours and can be written, or set TAGGING_DATABASE_URL"
+            )
+        return self._unavailable(error.strerror or str(error))
 
     def _unavailable(self, fault: str) -> DatabaseUnavailable:
         folder = on_disk.shown(self.folder)
