@@ -35,7 +35,9 @@ DATABASE = "tagging"
 _CHILD = Path(__file__).with_name("postgres_child.py")
 _SAY_AFTER_SECONDS = 2.0
 _ANSWER_SECONDS = 60.0
-_STOP_SECONDS = 30.0
+_STOP_SECONDS = 10.0
+#: What a server says that starts, ends or recovers.
+_PASSING = ("starting up", "shutting down", "recovery", "not yet accepting", "terminating connection")
 _OPTIONS = (
     "listen_addresses=",
     "unix_socket_directories=.",
@@ -61,6 +63,12 @@ _LIBPQ_VARIABLES = (
 def say(line: str) -> None:
     """Tell a person at a terminal."""
     print(line, file=sys.stderr, flush=True)
+
+
+def is_refusal(error: psycopg2.OperationalError) -> bool:
+    """Whether a server that is up refused the connection; the others mean that there is none, or not yet or no more."""
+    said = str(error)
+    return "FATAL:" in said and not any(word in said for word in _PASSING)
 
 
 class EmbeddedPostgres:
@@ -98,7 +106,7 @@ class EmbeddedPostgres:
             try:
                 for name in _LIBPQ_VARIABLES:
                     os.environ.pop(name, None)
-                self.folder.parent.mkdir(parents=True, exist_ok=True)
+                self.folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
                 with locked(self._lock("starting"), self._say_who_is_waited_for) as starting:
                     self._hold()
                     self._account = account_for(self.folder)
@@ -156,7 +164,7 @@ class EmbeddedPostgres:
                 self._furnish()
             except psycopg2.OperationalError as error:
                 waited = time.monotonic() - began
-                if waited > _ANSWER_SECONDS or "authentication failed" in str(error):
+                if waited > _ANSWER_SECONDS or is_refusal(error):
                     raise
                 self._say_once(waited, f"Waiting for the Postgres in {on_disk.shown(self.folder)} to answer …")
                 time.sleep(0.1)

