@@ -323,6 +323,22 @@ def test_a_data_folder_may_be_called_anything(folder, tmp_path, name):
     assert alias == where or not alias.parent.exists()
 
 
+def test_an_alias_that_is_cleaned_away_is_made_again_at_its_place(folder, tmp_path):
+    where = tmp_path / ("x" * 180) / "postgres"
+    where.parent.mkdir()
+    folder.rename(where)
+    server = EmbeddedPostgres(where)
+    database = Database(server.url, server)
+    alias = Path(sa.make_url(server.url).query["host"])
+    alias.unlink()
+    alias.parent.rmdir()
+    assert not database.is_alive()
+    database.ensure_running()
+    assert server.url == database.url
+    assert database.is_alive()
+    database.close()
+
+
 def test_a_planted_alias_is_not_trusted(folder, tmp_path):
     where = tmp_path / ("x" * 180) / "postgres"
     where.parent.mkdir()
@@ -544,6 +560,26 @@ def test_root_serves_as_an_account_without_groups_and_opens_no_folder(tmp_path):
         )
         assert same, one
     server.close()
+
+
+@needs_root
+def test_an_alias_that_somebody_else_has_put_there_is_not_trusted(folder, tmp_path):
+    where = tmp_path / ("x" * 180) / "postgres"
+    where.parent.mkdir()
+    folder.rename(where)
+    planted = Path(f"/tmp/tagging-planted{os.getpid()}")
+    planted.mkdir(mode=0o700)
+    (planted / "data").symlink_to(where)
+    os.chown(planted, 65534, 65534)
+    (where / "alias").write_text(str(planted / "data"))
+    try:
+        server = EmbeddedPostgres(where)
+        assert str(planted) not in server.url
+        assert answers(server) == 1
+        server.close()
+        assert (planted / "data").is_symlink()
+    finally:
+        shutil.rmtree(planted)
 
 
 @needs_root
