@@ -15,7 +15,7 @@ import psycopg2
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
-from resources.embedded_postgres import EmbeddedPostgres
+from resources.embedded_postgres import EmbeddedPostgres, is_refusal
 from resources.locks import Locks, process_name
 from resources.tables import recipe as recipe_table
 from resources.tables import source_text
@@ -26,6 +26,7 @@ from tagging_assets.domain.text_differences import SourceText
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _MIGRATION_LOCK = 7_401_377_001
+_ALIVE_SECONDS = 5
 
 
 class Database:
@@ -80,8 +81,9 @@ class Database:
 
     def is_alive(self) -> bool:
         """Whether the server answers now; nothing is started."""
+        arguments, options = self.engine.dialect.create_connect_args(self.engine.url)
         try:
-            psycopg2.connect(sa.make_url(self.url).set(drivername="postgresql").render_as_string(False)).close()
+            psycopg2.connect(*arguments, **{"connect_timeout": _ALIVE_SECONDS, **options}).close()
         except psycopg2.Error:
             return False
         return True
@@ -104,7 +106,7 @@ class Database:
         from alembic.config import Config
 
         config = Config()
-        config.set_main_option("script_location", str(_MIGRATIONS))
+        config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
         with self.engine.begin() as connection:
             # Asked again and again: a call that waits inside the server cannot be interrupted.
             attempt = sa.select(sa.func.pg_try_advisory_xact_lock(_MIGRATION_LOCK))
@@ -178,7 +180,9 @@ def _connect(server: EmbeddedPostgres, dialect: Any, _record: Any, arguments: An
     """Connect, starting the embedded server anew where it has gone meanwhile."""
     try:
         return dialect.connect(*arguments, **options)
-    except psycopg2.OperationalError:
+    except psycopg2.OperationalError as error:
+        if is_refusal(error):
+            raise
         server.ensure_running()
         return dialect.connect(*arguments, **options)
 

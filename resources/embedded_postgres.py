@@ -5,6 +5,7 @@ there. Users are known by a lock that the kernel frees at their death; see ``pos
 """
 
 import atexit
+import errno
 import fcntl
 import json
 import os
@@ -30,7 +31,9 @@ from tagging_assets.domain.errors import DatabaseUnavailable
 DATABASE = "tagging"
 _CHILD = Path(__file__).with_name("postgres_child.py")
 _ANSWER_SECONDS = 60.0
-_STOP_SECONDS = 30.0
+_STOP_SECONDS = 10.0
+#: What a server says that starts, ends or recovers.
+_PASSING = ("starting up", "shutting down", "recovery", "not yet accepting", "terminating connection")
 _OPTIONS = (
     "listen_addresses=",
     "unix_socket_directories=.",
@@ -51,6 +54,12 @@ _LIBPQ_VARIABLES = (
     *("PGCONNECT_TIMEOUT", "PGCLIENTENCODING", "PGTARGETSESSIONATTRS", "PGLOADBALANCEHOSTS", "PGDATESTYLE", "PGTZ"),
     *("PGGEQO", "PGLOCALEDIR", "PGMINPROTOCOLVERSION", "PGMAXPROTOCOLVERSION"),
 )
+
+
+def is_refusal(error: psycopg2.OperationalError) -> bool:
+    """Whether a server that is up refused the connection; the others mean that there is none, or not yet or no more."""
+    said = str(error)
+    return "FATAL:" in said and not any(word in said for word in _PASSING)
 
 
 class EmbeddedPostgres:
@@ -88,13 +97,15 @@ class EmbeddedPostgres:
             try:
                 for name in _LIBPQ_VARIABLES:
                     os.environ.pop(name, None)
-                self.folder.parent.mkdir(parents=True, exist_ok=True)
+                self.folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
                 with locked(self._lock("starting"), self._say_who_is_waited_for) as starting:
                     self._hold()
                     self._account = account_for(self.folder)
                     if not (self._is_running() and self._joined()):
                         self._start(starting)
-            except (OSError, psycopg2.Error, subprocess.SubprocessError, ValueError) as error:
+            except OSError as error:
+                raise self._unusable(error) from error
+            except (psycopg2.Error, subprocess.SubprocessError, ValueError) as error:
                 raise self._unavailable(str(error)) from error
 
     def close(self) -> None:
@@ -144,7 +155,7 @@ class EmbeddedPostgres:
                 self._furnish()
             except psycopg2.OperationalError as error:
                 waited = time.monotonic() - began
-                if waited > _ANSWER_SECONDS or "authentication failed" in str(error):
+                if waited > _ANSWER_SECONDS or is_refusal(error):
                     raise
                 self._say_once(waited, f"waiting for the Postgres in {on_disk.shown(self.folder)} to answer")
                 time.sleep(0.1)
@@ -206,7 +217,8 @@ class EmbeddedPostgres:
             pass_fds=(held,) if isinstance(held, int) else (),
         )
         try:
-            fault = self._answer(child, json.dumps(said).encode() + b"\n")
+            aim = "be made" if task["task"] == "make" else "start"
+            fault = self._answer(child, json.dumps(said).encode() + b"\n", aim)
         except BaseException:
             # Interrupted: nothing is made for nobody, and a server is told to end by its parent.
             if task["task"] == "make":
@@ -220,7 +232,7 @@ class EmbeddedPostgres:
         if fault:
             raise self._unavailable(fault)
 
-    def _answer(self, child: "subprocess.Popen[bytes]", question: bytes) -> str:
+    def _answer(self, child: "subprocess.Popen[bytes]", question: bytes, aim: str) -> str:
         if child.stdin is None or child.stdout is None:
             raise OSError("its parent process has no pipes")
         with child.stdin as pipe:
@@ -228,7 +240,7 @@ class EmbeddedPostgres:
         began = time.monotonic()
         with child.stdout as pipe:
             while not select.select([pipe], [], [], 0.2)[0]:
-                waiting = f"waiting for the Postgres in {on_disk.shown(self.folder)} to start"
+                waiting = f"waiting for the Postgres in {on_disk.shown(self.folder)} to {aim}"
                 self._say_once(time.monotonic() - began, waiting)
             line = pipe.readline()
         return str(json.loads(line)["fault"]) if line else "its parent process ended"
@@ -296,6 +308,15 @@ class EmbeddedPostgres:
         elif not self._said:
             self._said = True
             self._notice(line)
+
+    def _unusable(self, error: OSError) -> DatabaseUnavailable:
+        """What the file system's refusal means; the server was not even asked."""
+        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+            return DatabaseUnavailable(
+                f"the embedded Postgres in {on_disk.shown(self.folder)} cannot be opened ({error.strerror or error}); "
+                "see to it that the data folder is yours and can be written, or set TAGGING_DATABASE_URL"
+            )
+        return self._unavailable(error.strerror or str(error))
 
     def _unavailable(self, fault: str) -> DatabaseUnavailable:
         folder = on_disk.shown(self.folder)

