@@ -15,7 +15,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
-from resources.locks import Locks, process_name
+from resources.locks import Locks, lock_transaction, process_name
 from resources.tables import recipe as recipe_table
 from resources.tables import source_text
 from tagging_assets.domain.errors import DatabaseUnavailable
@@ -99,7 +99,7 @@ class Database:
         config = Config()
         config.set_main_option("script_location", str(_MIGRATIONS))
         with self.engine.begin() as connection:
-            connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_MIGRATION_LOCK)))
+            lock_transaction(connection, _MIGRATION_LOCK, "setting up the database")
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
 

@@ -6,16 +6,29 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 import pytest
 import sqlalchemy as sa
+from dagster._core.remote_origin import (
+    RegisteredCodeLocationOrigin,
+    RemoteInstigatorOrigin,
+    RemoteJobOrigin,
+    RemoteRepositoryOrigin,
+)
+from dagster._core.scheduler.instigation import (
+    InstigatorState,
+    InstigatorStatus,
+    InstigatorType,
+    SensorInstigatorData,
+)
 
 from resources.claims import FIRST, Claims
 from resources.dagster_storage import LeasedEventLog, lease_of
 from resources.database import Database
 from tagging_assets import run_tags
-from tagging_assets.assets.runs import batches_under_way, bury_the_dead, lock_of_process
+from tagging_assets.assets.runs import batches_under_way, bury_the_dead, forget_the_future, lock_of_process
 from tagging_assets.commands.session import PROJECT
 from tagging_assets.jobs import set_pool_limits
 
 STATUS = dg.DagsterRunStatus
+REPOSITORY = RemoteRepositoryOrigin(RegisteredCodeLocationOrigin("tagging"), "__repository__")
 NOW = datetime.now(UTC)
 
 
@@ -25,6 +38,7 @@ def instance(database: Database, tmp_path, monkeypatch: pytest.MonkeyPatch) -> I
     monkeypatch.setenv("TAGGING_DAGSTER_DIR", str(tmp_path))
     with dg.DagsterInstance.from_config(str(PROJECT)) as opened:
         opened.wipe()
+        opened.wipe_all_schedules()
         set_pool_limits(opened)
         with database.engine.begin() as connection:
             connection.execute(sa.text("TRUNCATE tagging.claim"))
@@ -40,7 +54,14 @@ def log(instance: dg.DagsterInstance) -> LeasedEventLog:
 
 def begin(instance: dg.DagsterInstance, status: STATUS, changed: timedelta = timedelta(0), **tags: str) -> str:
     """A run of batch b1 that somebody else began."""
-    run = instance.add_run(dg.DagsterRun(job_name="tag_images", status=status, tags={run_tags.PARTITION: "b1", **tags}))
+    run = instance.add_run(
+        dg.DagsterRun(
+            job_name="tag_images",
+            status=status,
+            tags={run_tags.PARTITION: "b1", **tags},
+            remote_job_origin=RemoteJobOrigin(REPOSITORY, "tag_images"),
+        )
+    )
     moved = sa.text("UPDATE runs SET update_timestamp = update_timestamp + :changed WHERE run_id = :run")
     with instance.run_storage.connect() as connection:
         connection.execute(moved, {"changed": changed, "run": run.run_id})
@@ -150,3 +171,16 @@ def test_a_claim_of_the_future_ends_when_the_clock_was_put_back(database) -> Non
     assert claims.take({"b9": "1"}, by="sensor", now=NOW + timedelta(days=3650)) == ["b9"]
     assert claims.take({"b9": "1"}, by="sensor", now=NOW) == ["b9"]
     assert claims.take({"b9": "1"}, by="sensor", now=NOW) == []
+
+
+@pytest.mark.parametrize(("ahead", "forgotten"), [(timedelta(days=365), ["retag"]), (-timedelta(minutes=1), [])])
+def test_a_sensor_does_not_wait_for_a_clock_that_was_put_back(instance, ahead: timedelta, forgotten: list[str]) -> None:
+    tick = (datetime.now(UTC) + ahead).timestamp()
+    data = SensorInstigatorData(cursor="kept", last_tick_timestamp=tick, last_tick_start_timestamp=tick)
+    origin = RemoteInstigatorOrigin(REPOSITORY, "retag")
+    instance.add_instigator_state(InstigatorState(origin, InstigatorType.SENSOR, InstigatorStatus.RUNNING, data))
+    assert forget_the_future(instance) == forgotten
+    assert forget_the_future(instance) == []
+    (state,) = instance.all_instigator_state()
+    assert state.instigator_data.cursor == "kept"
+    assert state.status is InstigatorStatus.RUNNING
