@@ -12,6 +12,7 @@ import pydantic
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import distinct_on
 
+from resources.locks import lock_transaction
 from resources.manifest_rows import guard
 from resources.tables import calibration, decision, image
 from tagging_assets.domain.errors import StorageError
@@ -73,7 +74,7 @@ class Calibrations:
             Whether it is another one now.
         """
         with guard(), self._engine.begin() as connection:
-            connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
+            lock_transaction(connection, _LOCK, "writing down a calibration")
             newest = _newest(connection, 1)
             if newest[0]["hash"] == body.hash if newest else not body.fits:
                 return False
@@ -87,7 +88,7 @@ class Calibrations:
             What is in use now; ``None``, and nothing is done, where no calibration was ever kept.
         """
         with guard(), self._engine.begin() as connection:
-            connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
+            lock_transaction(connection, _LOCK, "writing down a calibration")
             newest = _newest(connection, 2)
             if not newest:
                 return None

@@ -16,10 +16,10 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
 from resources.embedded_postgres import EmbeddedPostgres, is_refusal
-from resources.locks import Locks, process_name
+from resources.locks import Locks, lock_transaction, process_name
 from resources.tables import recipe as recipe_table
 from resources.tables import source_text
-from resources.waiting import Notice, say, wait_until
+from resources.waiting import Notice, say
 from tagging_assets.domain.errors import DatabaseUnavailable
 from tagging_assets.domain.freshness import Recipe
 from tagging_assets.domain.text_differences import SourceText
@@ -108,13 +108,7 @@ class Database:
         config = Config()
         config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
         with self.engine.begin() as connection:
-            # Asked again and again: a call that waits inside the server cannot be interrupted.
-            attempt = sa.select(sa.func.pg_try_advisory_xact_lock(_MIGRATION_LOCK))
-            wait_until(
-                lambda: bool(connection.execute(attempt).scalar_one()),
-                lambda: "another process that brings the database up to date",
-                notice=notice,
-            )
+            lock_transaction(connection, _MIGRATION_LOCK, "setting up the database", notice)
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
 

@@ -14,6 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import distinct_on, insert
 
+from resources.locks import lock_transaction
 from resources.manifest_rows import chunks, guard, rows_of
 from resources.tables import batch as batch_table
 from resources.tables import decision, image, published_tag
@@ -117,7 +118,7 @@ class Decisions:
             SettingsError: an unknown image, nobody's name, or a tag accepted or edited that is not there.
         """
         with guard(), self._engine.begin() as connection:
-            connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
+            lock_transaction(connection, _LOCK, "writing down verdicts")
             present, new = self._news(connection, requests, who, why)
             if not new:
                 return []

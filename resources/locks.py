@@ -66,6 +66,21 @@ def process_name() -> str:
     return name.encode("ascii", "replace").decode()[:_LONGEST_NAME]
 
 
+def lock_transaction(connection: sa.Connection, key: int, what: str, notice: Notice = say) -> None:
+    """Let one process at a time do something, to the end of the transaction.
+
+    Args:
+        connection: in a transaction.
+        key: of the lock.
+        what: the lock is for, in case it is waited for.
+        notice: is told of that.
+    """
+    tried = sa.select(sa.func.pg_try_advisory_xact_lock(key))
+    wait_until(
+        lambda: bool(connection.execute(tried).scalar_one()), lambda: f"another command to finish {what}", notice=notice
+    )
+
+
 class Lock:
     """A lock that is held.
 

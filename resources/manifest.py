@@ -14,6 +14,7 @@ import sqlalchemy as sa
 
 from resources import batch_sums
 from resources.folder_book import FolderBook
+from resources.locks import lock_transaction
 from resources.manifest_rows import SELECT, refs, write_result
 from resources.places import at_or_below, names_of
 from resources.statements import array, chunks, guard, rows_of
@@ -169,7 +170,7 @@ class Manifest:
         if result.is_empty:
             return ManifestChange()
         with guard(), self._engine.begin() as connection:
-            connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
+            lock_transaction(connection, _LOCK, "writing down photos")
             written = write_result(connection, result, batch_size, now or datetime.now(UTC))
         return ManifestChange(written.new_batches, written.touched_batches, written.counts)
 

@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import insert
 from resources.manifest_rows import chunks, guard
 from resources.tables import batch as batch_table
 from resources.tables import decision, image, stage_state
-from tagging_assets.domain.retrying import Retrying
+from tagging_assets.domain.retrying import LONGEST_WAIT, Retrying
 from tagging_assets.domain.stages import Recipes
 from tagging_assets.domain.staleness import DECISIONS, PHOTOS, PUBLISHED, StageState, done_mark, recipes_mark
 
@@ -111,7 +111,7 @@ class States:
         """
         told = sa.func.concat(batch_table.c.revision, "/", batch_table.c.decisions, "/", recipes_mark(recipes))
         tried = {
-            Retrying.DUE: stage_state.c.retry_at <= now,
+            Retrying.DUE: sa.or_(stage_state.c.retry_at <= now, stage_state.c.retry_at > now + LONGEST_WAIT),
             Retrying.NOW: stage_state.c.waiting > 0,
             Retrying.ALL: stage_state.c.failed > 0,
         }

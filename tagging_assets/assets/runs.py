@@ -48,6 +48,25 @@ def bury_the_dead(instance: dg.DagsterInstance, database: Database) -> list[dg.D
     return living
 
 
+def forget_the_future(instance: dg.DagsterInstance) -> list[str]:
+    """Let sensors tick again whose last tick lies ahead, as after a clock was put back; they would wait until then.
+
+    Returns:
+        Their names.
+    """
+    latest = datetime.now(UTC).timestamp() + _LAUNCHED.total_seconds()
+    names = []
+    for state in instance.all_instigator_state():
+        data = state.sensor_instigator_data
+        if data is not None and max(data.last_tick_timestamp or 0, data.last_tick_start_timestamp or 0) > latest:
+            past = data._replace(
+                last_tick_timestamp=0.0, last_tick_start_timestamp=0.0, last_tick_success_timestamp=0.0
+            )
+            instance.update_instigator_state(state.with_data(past))
+            names.append(state.name)
+    return sorted(names)
+
+
 def is_alive(instance: dg.DagsterInstance, database: Database, run: dg.DagsterRun) -> bool:
     """Whether a process goes on with an unfinished run, or will; one that has just finished counts as such."""
     process, storage = run.tags.get(run_tags.PROCESS), instance.event_log_storage

@@ -14,7 +14,15 @@ from rich.markup import escape
 from tagging_assets.commands.console import stdout
 from tagging_assets.domain.asking_way import choose_way
 from tagging_assets.domain.chat_settings import EMBEDDED, ChatModelEntry
-from tagging_assets.domain.errors import DiskFull, ModelError, ModelFailed, SettingsError, TaggingError, WeightsMissing
+from tagging_assets.domain.errors import (
+    DiskFull,
+    ModelError,
+    ModelFailed,
+    RunFailed,
+    SettingsError,
+    TaggingError,
+    WeightsMissing,
+)
 from tagging_assets.settings import Settings, load_settings
 
 #: Less free space than this ends in a full disk within one library.
@@ -41,6 +49,7 @@ def examine(settings_path: Path | None) -> list[Finding]:
         ("ONNX Runtime", _onnxruntime),
         ("weights", _weights),
         ("database", _database),
+        ("runs", _runs),
     ]
     return [_checked(name, check, settings) for name, check in checks]
 
@@ -207,6 +216,24 @@ def _database(settings: Settings) -> str:
         return f"{'embedded' if database.embedded else 'TAGGING_DATABASE_URL'}, {database.version()}"
     finally:
         database.close()
+
+
+def _runs(settings: Settings) -> str:
+    from resources.at_work import look
+    from tagging_assets.commands.session import open_database
+
+    database = open_database(settings)
+    try:
+        seen = look(database.engine)
+    finally:
+        database.close()
+    if seen.left_behind:
+        names = ", ".join(sorted(run_id[:8] for run_id in seen.left_behind))
+        raise RunFailed(
+            f"died with their process: {names}; `tagging run`, `tagging retag` or `tagging up` frees what they hold "
+            "and goes on where they stopped"
+        )
+    return f"at work: {'; '.join(seen.commands)}" if seen.commands else "nobody else is at work, and nothing is held"
 
 
 def show(findings: Sequence[Finding]) -> None:

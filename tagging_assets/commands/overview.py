@@ -1,12 +1,14 @@
 """``tagging status`` and ``tagging tags``: what there is, and what it says."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from rich.markup import escape
 
+from resources.at_work import AtWork, look
 from resources.chat_budget import ChatBudget, Limit
 from resources.photo_folder import canonical
 from resources.ran_on import RanOn
@@ -41,11 +43,20 @@ def status(session: Session) -> dict[str, Any]:
             stage: {**_stage_status(held.get(stage), stale.get(stage)), "ran_on": _ran_on(ran_on.get(stage, ()))}
             for stage in STAGES
         },
+        "at_work": _at_work(look(session.database.engine)),
         "llm_calls": tools.ledger.outcomes(),
         # With what is reserved, as the budget counts.
         "llm_usd_today": float(ChatBudget(session.database.engine).spent(Limit.daily(0))),
         "llm_unpriced_today": tools.ledger.unpriced(midnight),
         "llm_budget_usd": session.settings.llm.budget_usd,
+    }
+
+
+def _at_work(seen: AtWork) -> dict[str, Any]:
+    return {
+        "commands": seen.commands,
+        "places": [asdict(place) for place in seen.places],
+        "died": sorted(seen.left_behind),
     }
 
 
@@ -80,6 +91,19 @@ def show_status(told: Mapping[str, Any]) -> None:
     )
     for said in _slower(told["stages"]):
         stdout.print(f"[yellow]slower than wanted[/yellow] {escape(said)}", highlight=False, soft_wrap=True)
+    for command in told["at_work"]["commands"]:
+        stdout.print(f"at work: {escape(command)}", highlight=False, soft_wrap=True)
+    for place in told["at_work"]["places"]:
+        if place["alive"]:
+            what = f"run {place['run_id'][:8]} has a place in the pool {place['pool']} for {place['step']}"
+            stdout.print(escape(f"{what} of {place['batch'] or 'no batch'}"), highlight=False, soft_wrap=True)
+    if died := told["at_work"]["died"]:
+        told_runs = ", ".join(run_id[:8] for run_id in died)
+        stdout.print(
+            f"[yellow]died with their process[/yellow]: runs {told_runs}; the next `tagging run` frees what they hold",
+            highlight=False,
+            soft_wrap=True,
+        )
     if told["llm_calls"]:
         calls = ", ".join(f"{count} {outcome}" for outcome, count in sorted(told["llm_calls"].items()))
         print_table("chat model", ["calls", "today (UTC)"], [(calls, _money(told))])

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from resources.database import Database
 from resources.toolbox import Toolbox
 from tagging_assets.assets.line import Line
-from tagging_assets.commands.console import ProgressBars
+from tagging_assets.commands.console import ProgressBars, stderr
 from tagging_assets.domain.chat_settings import Strategy
 from tagging_assets.domain.errors import SettingsError
 from tagging_assets.settings import DEFAULT_SETTINGS, Settings, load_settings, settings_file
@@ -63,6 +63,7 @@ class Session:
         """The Dagster instance of ``dagster.yaml``, in the same database."""
         import dagster as dg
 
+        from tagging_assets.assets.runs import forget_the_future
         from tagging_assets.jobs import set_pool_limits
 
         os.environ.update(self.environment)
@@ -72,6 +73,8 @@ class Session:
         # no other way to keep some open.
         instance.optimize_for_webserver(_STATEMENT_MILLISECONDS, pool_recycle=_RECYCLE_SECONDS, max_overflow=8)
         set_pool_limits(instance)
+        if ahead := forget_the_future(instance):
+            stderr.print(f"The clock was put back; {', '.join(ahead)} would have waited for it, and goes on.")
         return instance
 
     def observe_recipes(self) -> None:

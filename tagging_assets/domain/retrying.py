@@ -14,14 +14,14 @@ from tagging_assets.domain.frames import ImageRecord
 #: Attempts after which nobody tries again unasked.
 CEILING = 6
 
-_LONGEST_WAIT = timedelta(hours=6)
+LONGEST_WAIT = timedelta(hours=6)
 
 #: Wait after the first failure, by kind of error; what a person must mend first is not worth a quick look.
 _FIRST_WAIT = {
     "LlmUnavailable": timedelta(minutes=1),
     "ImageGone": timedelta(minutes=10),
     # A provider's batch takes up to a day; the sensor that collects it asks for a run at once.
-    "LlmWaiting": _LONGEST_WAIT,
+    "LlmWaiting": LONGEST_WAIT,
 }
 _OTHER_FIRST_WAIT = timedelta(minutes=2)
 
@@ -43,7 +43,7 @@ def next_try(record: ImageRecord) -> datetime | None:
         return None
     first = _FIRST_WAIT.get(record.error_kind or "", _OTHER_FIRST_WAIT)
     wait: timedelta = first * 2 ** (record.attempts - 1)
-    return record.computed_at + min(wait, _LONGEST_WAIT)
+    return record.computed_at + min(wait, LONGEST_WAIT)
 
 
 def is_due(record: ImageRecord, retrying: Retrying, now: datetime) -> bool:
@@ -53,7 +53,12 @@ def is_due(record: ImageRecord, retrying: Retrying, now: datetime) -> bool:
     if retrying is not Retrying.DUE:
         return retrying is Retrying.ALL or record.retryable
     due = next_try(record)
-    return due is not None and due <= now
+    return due is not None and has_come(due, now)
+
+
+def has_come(due: datetime, now: datetime) -> bool:
+    """Whether it is time; what lies farther ahead than any wait was written by a clock that was put back since."""
+    return due <= now or due > now + LONGEST_WAIT
 
 
 def first_retry(records: Iterable[ImageRecord]) -> datetime | None:

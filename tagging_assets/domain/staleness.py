@@ -14,7 +14,7 @@ from datetime import datetime
 from tagging_assets.domain.frames import StageFrame
 from tagging_assets.domain.freshness import Why
 from tagging_assets.domain.hashing import content_hash
-from tagging_assets.domain.retrying import Retrying, first_retry
+from tagging_assets.domain.retrying import Retrying, first_retry, has_come
 from tagging_assets.domain.stages import STAGES, Recipes
 
 #: Names, among the versions a first stage has seen, of the batch's counters in the database.
@@ -268,7 +268,7 @@ def _counters(batch: BatchSum) -> dict[str, tuple[str, int]]:
 def _tried_again(state: StageState, retrying: Retrying, now: datetime) -> int:
     """Failed images that a run tries again; at most, for only the first of those that wait is known to be due."""
     if retrying is Retrying.DUE:
-        return state.waiting if state.retry_at is not None and state.retry_at <= now else 0
+        return state.waiting if state.retry_at is not None and has_come(state.retry_at, now) else 0
     return state.failed if retrying is Retrying.ALL else state.waiting
 
 

@@ -2,16 +2,20 @@
 
 import os
 import signal
+import subprocess
 import sys
+import time
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
 import pytest
 import sqlalchemy as sa
 from PIL import Image
 
 from resources.database import Database
-from tests.commands.command_line import Project, wait_for
+from tests.commands.command_line import REPOSITORY, Project, wait_for
 
 pytestmark = [
     pytest.mark.slow,
@@ -81,3 +85,83 @@ def test_a_run_killed_in_any_stage_of_the_pool_leaves_nothing_held(three: Projec
     assert rows(opened, _HELD) == rows(opened, _PENDING) == []
     statuses = [status for (status,) in rows(opened, "SELECT status FROM runs ORDER BY id")]
     assert statuses == ["FAILURE"] * len(IN_POOL) + ["SUCCESS"]
+
+
+def commands(database: Database) -> int:
+    """How many commands are connected."""
+    query = "SELECT count(DISTINCT application_name) FROM pg_stat_activity WHERE application_name LIKE 'tagging run%'"
+    return int(str(rows(database, query)[0][0]))
+
+
+def busy(pid: int, seconds: float = 3) -> float:
+    """Share of a processor that a process uses."""
+    process = psutil.Process(pid)
+    before = sum(process.cpu_times()[:2])
+    time.sleep(seconds)
+    return (sum(process.cpu_times()[:2]) - before) / seconds
+
+
+#: Holds the only place in the pool until it is killed.
+_HOLD = """
+import sys, time
+from resources.dagster_storage import LeasedStorage
+storage = LeasedStorage(sys.argv[1]).event_log_storage
+storage.set_concurrency_slots("gpu", 1)
+assert storage.claim_concurrency_slot("gpu", "f" * 32, "embeddings").is_claimed
+print("held", flush=True)
+time.sleep(600)
+"""
+
+
+@contextmanager
+def somebody_holding_the_gpu(project: Project, database: Database) -> Iterator[subprocess.Popen[str]]:
+    command = [sys.executable, "-c", _HOLD, database.url]
+    with subprocess.Popen(
+        command, cwd=REPOSITORY, env=project.variables(), stdout=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "held\n"
+            yield process
+        finally:
+            process.kill()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_run_that_waits_says_for_whom_hears_signals_and_outlives_the_holder(
+    three: Project, opened: Database, number: signal.Signals
+) -> None:
+    assert three.run("status").code == 0
+    wanted = "waiting for a place in the pool gpu, held by run ffffffff (embeddings) of "
+    with somebody_holding_the_gpu(three, opened) as holder:
+        with three.started("run", three.photos) as process:
+            wait_for(lambda: wanted in three.said() or process.poll() is not None, 120, three.said)
+            assert f"process {holder.pid} on " in three.said()
+            assert busy(process.pid) < 0.3, "it sleeps while it waits"
+            process.send_signal(number)
+            assert process.wait(60) == 130, three.said()
+        assert three.said().splitlines()[-1] == "Interrupted; the same command continues where this one stopped."
+        assert [row[0] for row in rows(opened, _PENDING)] == ["f" * 32], "it waits for nothing any more"
+        with three.started("run", three.photos) as process:
+            wait_for(lambda: wanted in three.said() or process.poll() is not None, 120, three.said)
+            holder.kill()
+            assert process.wait(180) == 0, three.said()
+    assert rows(opened, _HELD) == rows(opened, _PENDING) == []
+
+
+def test_two_runs_at_once_and_one_that_is_killed(three: Project, opened: Database) -> None:
+    with three.started("run", three.photos) as first:
+        wait_for(lambda: holds(opened, "detections") or first.poll() is not None, 120, three.said)
+        with subprocess.Popen(
+            three.command("run", three.photos),
+            cwd=REPOSITORY,
+            env=three.variables(),
+            stderr=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            text=True,
+        ) as second:
+            wait_for(lambda: commands(opened) > 1 or second.poll() is not None, 120)
+            first.kill()
+            _, said = second.communicate(timeout=180)
+    assert second.returncode == 0, said
+    assert rows(opened, _HELD) == rows(opened, _PENDING) == []

@@ -45,6 +45,7 @@ def test_no_wait_is_longer_than_six_hours() -> None:
     [
         (DOWN, True, True, True),
         (replace(DOWN, computed_at=NOON + timedelta(minutes=5)), False, True, True),  # not yet
+        (replace(DOWN, computed_at=NOON + timedelta(days=9)), True, True, True),  # by a clock that was put back
         (replace(DOWN, attempts=CEILING), False, True, True),  # given up, until somebody asks
         (TORN, False, False, True),
         (FINE, False, False, False),
