@@ -1,17 +1,38 @@
 """Dagster runs within this process, one after the other: models stay warm from run to run."""
 
+import sys
 import uuid
 from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr
+from typing import Any, TextIO, cast
 
+from resources.files import private_files
 from tagging_assets import run_tags
 from tagging_assets.commands.session import Session
 
 #: The console is for progress and results; the events are in the Dagster instance.
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
+_DAGSTERS_OWN = "Exception while writing logger call to event log"
+
 #: Runs the job, over a partition if it has such, with further tags, all its assets or only some; gives the run's id.
 Execute = Callable[[str | None, Mapping[str, str], Collection[str] | None], str]
+
+
+class _Told:
+    """stderr without the statements, with all their values, that Dagster prints where its database refuses one.
+
+    The error itself is raised, and told in a line.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        return len(text) if text.startswith(_DAGSTERS_OWN) else self._stream.write(text)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
 
 
 @contextmanager
@@ -46,7 +67,11 @@ def executing(session: Session, job: str, operation: str) -> Iterator[Execute]:
         )
         return result.run_id
 
-    with session.database.lock(lock_of_process(process)):
+    with (
+        session.database.lock(lock_of_process(process)),
+        private_files(),
+        redirect_stderr(cast("TextIO", _Told(sys.stderr))),
+    ):
         try:
             yield execute
         except dg.DagsterExecutionInterruptedError as error:
