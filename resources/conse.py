@@ -5,13 +5,14 @@ import io
 import json
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 
 from resources.efficientnet import load_head
-from resources.files import write_atomically
+from resources.files import write_output
 from resources.image_classifier import ENTRY as CLASSIFIER
 from resources.image_classifier import imagenet_labels
 from resources.text_encoder import TextEncoder
@@ -136,7 +137,9 @@ class ConseScorer:
         )
         buffer = io.BytesIO()
         np.save(buffer, vectors, allow_pickle=False)
-        write_atomically(path, buffer.getvalue())
+        # A cache that cannot be written costs time, and no answer.
+        with suppress(OSError):
+            write_output(path, buffer.getvalue())
         return vectors
 
 

@@ -12,7 +12,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from resources.files import write_atomically
+from resources.files import write_output
 from resources.torch_checkpoint import Tensors, read_legacy_checkpoint
 from tagging_assets.domain.errors import WeightsCorrupt
 
@@ -72,7 +72,7 @@ def build_onnx(checkpoint: Path, target: Path) -> Path:
     if target.is_file():
         return target
     model = _Builder(read_legacy_checkpoint(checkpoint)).model()
-    write_atomically(target, model.SerializeToString(deterministic=True))
+    write_output(target, model.SerializeToString(deterministic=True))
     return target
 
 

@@ -5,7 +5,6 @@ What does not belong here: where bytes come from and how they travel (``sources`
 """
 
 import contextlib
-import errno
 import fcntl
 import glob
 import hashlib
@@ -20,7 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol, Self
 
-from resources.files import write_atomically
+from resources.files import is_full, storage_error, write_output
 from resources.sources import Sources
 from resources.sources_http import Http, Progress, SourceFailed, console_progress
 from tagging_assets.domain.errors import DiskFull, ModelError, WeightsCorrupt, WeightsMissing
@@ -94,7 +93,7 @@ class Fetcher:
                 if not is_ready(target, wanted):
                     self._fetch(wanted, target)
         except OSError as error:
-            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            if is_full(error):
                 size = f"{wanted.size / 1e6:.0f} MB"
                 raise DiskFull(f"no space left for {wanted.name} ({size}) in {target.parent}") from error
             raise WeightsMissing(
@@ -115,18 +114,23 @@ class Fetcher:
 
         Raises:
             WeightsMissing: no source could be reached, or none has the file.
+            DiskFull, StorageError: it cannot be written.
         """
         reasons = []
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with _locked(target):
-            for source in sources:
-                try:
-                    self._sources.obtain(source, target, limit)
-                except SourceFailed as error:
-                    reasons.append(str(error))
-                    target.unlink(missing_ok=True)
-                    continue
-                return source
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with _locked(target):
+                for source in sources:
+                    try:
+                        self._sources.obtain(source, target, limit)
+                    except SourceFailed as error:
+                        reasons.append(str(error))
+                        target.unlink(missing_ok=True)
+                        continue
+                    return source
+        except OSError as error:
+            target.unlink(missing_ok=True)
+            raise storage_error(error, target) from error
         raise WeightsMissing(f"{name} cannot be fetched: {'; '.join(dict.fromkeys(reasons))}")
 
     def close(self) -> None:
@@ -214,7 +218,7 @@ def is_ready(path: Path, wanted: Known) -> bool:
         return False
     # A cache that cannot be written is fine: the file is hashed again next time.
     with contextlib.suppress(OSError):
-        write_atomically(stamp, json.dumps(mark).encode())
+        write_output(stamp, json.dumps(mark).encode())
     return True
 
 

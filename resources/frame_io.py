@@ -23,7 +23,7 @@ class FrameIOManager(dg.IOManager):
         stage = context.asset_key.path[-1]
         frames = obj if isinstance(obj, dict) else {context.partition_key: obj}
         for partition, frame in frames.items():
-            if self._store.read(stage, partition) != frame:
+            if self._store.sound(stage, partition) != frame:
                 self._store.write(stage, partition, frame)
 
     def load_input(self, context: dg.InputContext) -> StageFrame:

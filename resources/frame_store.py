@@ -3,13 +3,11 @@
 What does not belong here: deciding what is fresh (``domain/freshness.py``) and computing (``workbench.py``).
 """
 
-import io
 from pathlib import Path
 
-import polars as pl
-
-from resources.files import storage_error, write_atomically
-from tagging_assets.domain.errors import StorageError
+from resources.files import file_name
+from resources.parquet_files import read_frame, seems_whole, write_frame
+from tagging_assets.domain.errors import DamagedFile
 from tagging_assets.domain.frames import StageFrame
 from tagging_assets.domain.stages import STAGES
 
@@ -25,29 +23,42 @@ class FrameStore:
         self.root = root
 
     def path(self, stage: str, partition: str) -> Path:
-        """Where a partition lives."""
-        return self.root / stage / f"{partition}.parquet"
+        """Where a partition lives.
+
+        Raises:
+            StorageError: the name would lead elsewhere.
+        """
+        return self.root / file_name(stage) / f"{file_name(partition)}.parquet"
 
     def exists(self, stage: str, partition: str) -> bool:
         """Whether a partition was ever written, and is still there."""
         return self.path(stage, partition).exists()
 
+    def seems_whole(self, stage: str, partition: str) -> bool:
+        """Whether its file is there and was not cut off; costs next to nothing, and cannot tell all damage."""
+        return seems_whole(self.path(stage, partition))
+
     def read(self, stage: str, partition: str) -> StageFrame:
         """What a partition holds; an empty frame where it was never written.
 
         Raises:
-            StorageError: the file is there and cannot be read.
+            DamagedFile: the file could not be read; it was set aside, and the partition is empty from now on.
+            StorageError: it is of a newer version, or the file system refuses.
         """
         table = STAGES[stage].table
-        path = self.path(stage, partition)
+        found = read_frame(self.path(stage, partition), lambda frame: StageFrame.from_polars(table, frame))
+        return StageFrame(table) if found is None else found
+
+    def sound(self, stage: str, partition: str) -> StageFrame:
+        """What a partition holds, nothing where that was damaged: for those who make it anew, or can do without it.
+
+        Raises:
+            StorageError: it is of a newer version, or the file system refuses.
+        """
         try:
-            return StageFrame.from_polars(table, pl.read_parquet(path))
-        except FileNotFoundError:
-            return StageFrame(table)
-        except (pl.exceptions.PolarsError, OSError, TypeError, KeyError) as error:
-            raise StorageError(
-                f"{path} cannot be read ({_line(error)}); move it away and run again to compute it anew"
-            ) from error
+            return self.read(stage, partition)
+        except DamagedFile:
+            return StageFrame(STAGES[stage].table)
 
     def write(self, stage: str, partition: str, frame: StageFrame) -> Path:
         """Replace a partition: temporary file in the same folder, fsync, rename.
@@ -57,18 +68,9 @@ class FrameStore:
             StorageError: any other refusal of the file system.
         """
         path = self.path(stage, partition)
-        buffer = io.BytesIO()
-        frame.to_polars().write_parquet(buffer, compression="zstd")
-        try:
-            write_atomically(path, buffer.getvalue())
-        except OSError as error:
-            raise storage_error(error, path) from error
+        write_frame(self.root, path, frame.to_polars())
         return path
 
     def partitions(self, stage: str) -> list[str]:
         """Partitions that were ever written."""
         return sorted(path.stem for path in (self.root / stage).glob("*.parquet"))
-
-
-def _line(error: BaseException) -> str:
-    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

@@ -50,7 +50,7 @@ class Gallery:
             newest: a stage's result that is not stored yet.
             failed: image_id to the error, for photos that could not be tagged.
         """
-        frames = {name: self._store.read(name, batch) for name in _SHOWN}
+        frames = {name: self._store.sound(name, batch) for name in _SHOWN}
         if newest is not None:
             frames[newest.table.name] = newest
         errors = failed or {}

@@ -24,6 +24,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
 
+from resources.files import PRIVATE_UMASK, open_log
 from tagging_assets.domain.errors import ModelError, ModelFailed
 
 _CHILD = Path(__file__).with_name("llm_child.py")
@@ -181,7 +182,7 @@ class ChatServer:
             raise ModelFailed(f"{path}: no such model file; run `tagging models pull`")
         key = secrets.token_urlsafe(24)
         self._log = self._new_log()
-        with self._log.open("ab") as log:
+        with open_log(self._log) as log:
             # -P: the script's folder stays off sys.path, where our modules could hide others of the same name.
             # A session of its own: Ctrl-C in a terminal reaches us alone, and we stop it in good order.
             self._process = subprocess.Popen(  # noqa: S603 (our own interpreter on our own file)
@@ -190,6 +191,7 @@ class ChatServer:
                 stdout=subprocess.PIPE,
                 stderr=log,
                 start_new_session=True,
+                umask=PRIVATE_UMASK,
             )
         self._owner = os.getpid()
         atexit.register(self.stop)
@@ -203,7 +205,6 @@ class ChatServer:
             handle, name = tempfile.mkstemp(prefix="tagging-llm-", suffix=".log")
             os.close(handle)
             return Path(name)
-        self._log_dir.mkdir(parents=True, exist_ok=True)
         log = self._log_dir / "llm-server.log"
         if log.exists() and log.stat().st_size > _LOG_BYTES:
             log.replace(log.with_suffix(".old.log"))

@@ -15,7 +15,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, RootModel, ValidationError
 
 from resources.catalogue import Catalogue, Entry, WeightFile, load_catalogue, read_yaml
-from resources.files import write_atomically
+from resources.files import write_output
 from tagging_assets.domain.errors import SettingsError, WeightsCorrupt
 
 #: Entries of this machine, in the weights folder.
@@ -69,7 +69,7 @@ def pin(folder: Path, entry: str, file: str, taken: Pin) -> None:
         pins = {**read_pins(folder)}
         pins.setdefault(f"{entry}/{file}", taken)
         told = {name: one.model_dump() for name, one in sorted(pins.items())}
-        write_atomically(folder / PINS, json.dumps(told, indent=1).encode())
+        write_output(folder / PINS, json.dumps(told, indent=1).encode())
 
 
 def pinned(catalogue: Catalogue, pins: Mapping[str, Pin]) -> Catalogue:
@@ -99,7 +99,7 @@ def add_entries(folder: Path, entries: Mapping[str, Mapping[str, Any]]) -> None:
         there = read_yaml(path)["entries"] if path.exists() else {}
         said = yaml.safe_dump({"entries": {**there, **entries}}, sort_keys=False, allow_unicode=True, width=110)
         _checked(entries)
-        write_atomically(path, (_HEAD + said).encode())
+        write_output(path, (_HEAD + said).encode())
 
 
 def _checked(entries: Mapping[str, Mapping[str, Any]]) -> None:

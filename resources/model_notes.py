@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from resources.catalogue import Capability
 from resources.fetch import sha256_of
-from resources.files import storage_error, write_atomically
+from resources.files import storage_error, write_output
 from tagging_assets.domain.errors import WeightsCorrupt
 
 #: Name of the file in a model's folder. It is written last: a folder without it is unfinished.
@@ -155,7 +155,7 @@ def read_notes(folder: Path) -> ModelNotes | None:
 def write_notes(folder: Path, notes: ModelNotes) -> None:
     """Finish a model's folder."""
     told = json.dumps(notes.model_dump(mode="json"), indent=1, sort_keys=True)
-    write_atomically(folder / NOTES, told.encode())
+    write_output(folder / NOTES, told.encode())
 
 
 def put_in_place(made_in: Path, belongs_in: Path, notes: ModelNotes) -> None:

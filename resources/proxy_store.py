@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from resources.files import storage_error, write_atomically
+from resources.files import storage_error, write_within
 from resources.opening import METADATA_ERRORS
 from tagging_assets.domain.errors import ImageGone
 from tagging_assets.domain.images import PROXY_SIDE, pixel_id
@@ -62,11 +62,14 @@ class ProxyStore:
         relative = self.path_of(name)
         target = self._data / relative
         try:
-            if not (target.exists() and target.stat().st_size == len(encoded)):
-                self._mark()
-                write_atomically(target, encoded)
+            there = target.stat().st_size == len(encoded)
+        except FileNotFoundError:
+            there = False
         except OSError as error:
             raise storage_error(error, target) from error
+        if not there:
+            self._mark()
+            write_within(self._data / _FOLDER, target, encoded)
         return StoredProxy(name, relative)
 
     def load(self, path: str) -> RgbImage:
@@ -110,8 +113,7 @@ class ProxyStore:
     def _mark(self) -> None:
         tag = self._data / _FOLDER / "CACHEDIR.TAG"
         if not tag.exists():
-            tag.parent.mkdir(parents=True, exist_ok=True)
-            write_atomically(tag, _TAG.encode())
+            write_within(self._data / _FOLDER, tag, _TAG.encode())
 
 
 def _encode(pixels: RgbImage) -> bytes:

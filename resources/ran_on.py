@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from resources.files import storage_error, write_atomically
+from resources.files import write_within
 from resources.onnx_session import NOT_LOADED
 
 #: Part of what sessions say where a slower provider runs than the one wanted.
@@ -67,10 +67,7 @@ class RanOnBook:
         told = {"stage": stage, "provider": provider, "host": host, "at": datetime.now(UTC).isoformat()}
         # Names of machines may hold what names of files may not.
         path = self._folder / f"{stage}-{hashlib.sha256(host.encode()).hexdigest()[:12]}.json"
-        try:
-            write_atomically(path, json.dumps(told).encode())
-        except OSError as error:
-            raise storage_error(error, path) from error
+        write_within(self._folder, path, json.dumps(told).encode())
 
     def told(self) -> dict[str, list[RanOn]]:
         """By stage, the newest first; a damaged page is as good as none."""

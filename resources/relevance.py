@@ -7,6 +7,7 @@ import io
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 
@@ -14,7 +15,7 @@ import numpy as np
 
 from resources.conse import ENTRY
 from resources.efficientnet import load_head
-from resources.files import write_atomically
+from resources.files import write_output
 from resources.image_classifier import ENTRY as CLASSIFIER
 from resources.image_classifier import imagenet_labels
 from resources.text_encoder import TextEncoder
@@ -168,5 +169,7 @@ class RelevanceScorer:
         vectors = self._text.encode(texts)
         buffer = io.BytesIO()
         np.save(buffer, vectors, allow_pickle=False)
-        write_atomically(path, buffer.getvalue())
+        # A cache that cannot be written costs time, and no answer.
+        with suppress(OSError):
+            write_output(path, buffer.getvalue())
         return vectors

@@ -7,7 +7,7 @@ is in them (``domain.scoreboard_page``, ``report_workbook``, ``report_document``
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from resources.files import storage_error, write_atomically
+from resources.files import storage_error, write_output
 from resources.report_document import document_pdf
 from resources.report_plots import DARK, LIGHT, Look, ratings_png, recall_png, score_against_cost_png
 from resources.report_workbook import workbook_xlsx
@@ -15,6 +15,8 @@ from tagging_assets.domain.scoreboard import Scoreboard
 from tagging_assets.domain.scoreboard_page import Plot, scoreboard_page
 from tagging_assets.domain.scoreboard_words import headline
 
+#: Puts bytes into a file, whole or not at all.
+Write = Callable[[Path, bytes], None]
 _Draw = Callable[[Scoreboard, Look], bytes | None]
 
 #: File, heading, what is to be seen for those who do not see it, and who draws it; the most telling one first.
@@ -40,7 +42,9 @@ _PLOTS: tuple[tuple[str, str, str, _Draw], ...] = (
 )
 
 
-def write_reports(board: Scoreboard, thumbnails: Mapping[str, bytes], folder: Path) -> list[Path]:
+def write_reports(
+    board: Scoreboard, thumbnails: Mapping[str, bytes], folder: Path, write: Write = write_output
+) -> list[Path]:
     """Write ``index.html``, ``scores.xlsx``, ``report.pdf`` and the plots that there is something to draw for.
 
     Plots of an earlier time that would now show nothing are removed.
@@ -49,6 +53,7 @@ def write_reports(board: Scoreboard, thumbnails: Mapping[str, bytes], folder: Pa
         board: what the experiment came to.
         thumbnails: image id to JPEG file; photos without one are shown by name.
         folder: where; made if it is not there.
+        write: puts bytes into a file, whole or not at all.
 
     Returns:
         The files, the page first.
@@ -62,7 +67,7 @@ def write_reports(board: Scoreboard, thumbnails: Mapping[str, bytes], folder: Pa
         light, dark = draw(board, LIGHT), draw(board, DARK)
         if light is not None and dark is not None:
             made[name] = (title, told, light, dark)
-    written = [_write(folder / name, content) for name, content in _contents(board, thumbnails, made)]
+    written = [_written(write, folder / name, content) for name, content in _contents(board, thumbnails, made)]
     for name, *_ in _PLOTS:
         if name not in made:
             (folder / name).unlink(missing_ok=True)
@@ -81,9 +86,9 @@ def _contents(
         yield name, light
 
 
-def _write(target: Path, content: bytes) -> Path:
+def _written(write: Write, target: Path, content: bytes) -> Path:
     try:
-        write_atomically(target, content)
+        write(target, content)
     except OSError as error:
         raise storage_error(error, target) from error
     return target

@@ -3,14 +3,14 @@
 What does not belong here: the stages' tables, which carry a record per photo (``frame_store.py``).
 """
 
-import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
-from resources.files import storage_error, write_atomically
+from resources.files import file_name
+from resources.parquet_files import read_frame, write_frame
 from tagging_assets.domain.errors import StorageError
 from tagging_assets.domain.schemas import Table
 
@@ -26,26 +26,26 @@ class RowStore:
         self.root = root
 
     def path(self, table: Table, *names: str) -> Path:
-        """Where rows live; ``names`` are folders and a file name."""
-        return self.root.joinpath(table.name, *names[:-1], f"{names[-1]}.parquet")
+        """Where rows live; ``names`` are folders and a file name.
+
+        Raises:
+            StorageError: a name would lead elsewhere.
+        """
+        *folders, name = map(file_name, names)
+        return self.root.joinpath(table.name, *folders, f"{name}.parquet")
 
     def read(self, table: Table, *names: str) -> list[dict[str, Any]]:
         """Rows as they were written; none where they never were.
 
         Raises:
-            StorageError: the file is there and cannot be read, or has other columns.
+            DamagedFile: the file could not be read; it was set aside, and there are no rows from now on.
+            StorageError: it is of a newer version, or the file system refuses.
         """
-        path = self.path(table, *names)
-        try:
-            frame = pl.read_parquet(path)
-        except FileNotFoundError:
-            return []
-        except (pl.exceptions.PolarsError, OSError) as error:
-            raise StorageError(f"{path} cannot be read ({error}); move it away and run again") from error
-        if frame.schema != table.schema:
-            # Written by another version; its answers are in the ledger still.
-            return []
-        return frame.to_dicts()
+        # Where an earlier version wrote other columns, the answers are in the ledger still.
+        return (
+            read_frame(self.path(table, *names), lambda frame: frame.to_dicts() if frame.schema == table.schema else [])
+            or []
+        )
 
     def write(self, table: Table, rows: Sequence[Mapping[str, Any]], *names: str) -> Path:
         """Replace rows: temporary file in the same folder, fsync, rename.
@@ -55,15 +55,11 @@ class RowStore:
             StorageError: a value is not of its column's type, or any other refusal of the file system.
         """
         path = self.path(table, *names)
-        buffer = io.BytesIO()
         try:
-            pl.DataFrame(list(rows), schema=table.schema, strict=True).write_parquet(buffer, compression="zstd")
+            frame = pl.DataFrame(list(rows), schema=table.schema, strict=True)
         except (pl.exceptions.PolarsError, TypeError) as error:
             raise StorageError(f"rows of {table.name} have another form than declared: {error}") from error
-        try:
-            write_atomically(path, buffer.getvalue())
-        except OSError as error:
-            raise storage_error(error, path) from error
+        write_frame(self.root, path, frame)
         return path
 
 

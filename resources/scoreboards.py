@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 import pydantic
 
 from resources.decisions import Decisions
-from resources.files import storage_error, write_atomically
+from resources.files import write_atomically, write_output, write_within
 from resources.frame_store import FrameStore
 from resources.interviews import Interviews
 from resources.photo_jpegs import PhotoJpegs
@@ -84,10 +84,7 @@ class Scoreboards:
         )
         self.rows.write(BENCHMARK_SCORES, score_rows(board), experiment.name)
         path = self._path(experiment.name)
-        try:
-            write_atomically(path, _FORM.dump_json(board, indent=1))
-        except OSError as error:
-            raise storage_error(error, path) from error
+        write_within(self.folder, path, _FORM.dump_json(board, indent=1))
         return board
 
     def read(self, name: str) -> Scoreboard:
@@ -121,7 +118,9 @@ class Scoreboards:
         from resources.reports import write_reports
 
         board = self.read(experiment.name)
-        return write_reports(board, self.thumbnails(experiment), folder or self.folder / experiment.name)
+        # What a user names is the user's; what is kept with the project is for nobody else.
+        place, write = (folder, write_output) if folder else (self.folder / experiment.name, write_atomically)
+        return write_reports(board, self.thumbnails(experiment), place, write)
 
     def reports(self, name: str) -> list[Path]:
         """Files that were written last, in the folder of the experiment."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from resources.files import write_atomically
+from resources.files import write_output
 from tagging_assets.domain.errors import SettingsError
 from tagging_assets.domain.yaml_faults import yaml_message
 
@@ -50,11 +50,8 @@ class Edit:
         """
         if _text(self.path) != self.before:
             raise SettingsError(f"{self.path} was changed meanwhile; run the command again")
-        mode = self.path.stat().st_mode & 0o777
         try:
-            # Through a link to the file itself, which may lie in another folder.
-            write_atomically(self.path.resolve(), self.after.encode())
-            self.path.chmod(mode)
+            write_output(self.path, self.after.encode())
         except OSError as error:
             raise SettingsError(
                 f"{self.path} cannot be written ({error.strerror}); put it in by hand:\n{self.diff}"

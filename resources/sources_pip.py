@@ -13,6 +13,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from resources.files import private_folder
 from resources.sources_http import SourceFailed
 
 #: From here on ``--dry-run --report`` answers without downloading the wheel itself.
@@ -48,7 +49,7 @@ def download_wheel(requirement: str, folder: Path) -> Path:
     Raises:
         SourceFailed: pip finds no such wheel or cannot download it, or there is no pip.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    private_folder(folder)
     _pip(["download", *_COMMON, f"--dest={folder}", requirement], seconds=_DOWNLOAD_SECONDS)
     wheels = sorted(folder.glob("*.whl"))
     if not wheels:

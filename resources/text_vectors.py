@@ -11,8 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
-from resources.files import write_atomically
+from resources.files import write_within
 from resources.text_encoder import TextEncoder
+from tagging_assets.domain.errors import StorageError
 from tagging_assets.domain.hashing import content_hash
 from tagging_assets.domain.models import ModelCard, Vectors
 
@@ -84,7 +85,7 @@ class KeptVectors:
         stream = io.BytesIO()
         np.savez(stream, keys=np.array(list(known)), vectors=np.stack(list(known.values())))
         try:
-            write_atomically(self._path, stream.getvalue())
-        except OSError:
+            write_within(self._folder, self._path, stream.getvalue())
+        except StorageError:
             # A cache that cannot be written costs time, and no answer.
             return

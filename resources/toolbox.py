@@ -390,7 +390,7 @@ class Toolbox(Questions):
         return [
             record
             for other, image_ids in elsewhere.items()
-            for record in self.tables.read(stage.name, other).records
+            for record in self.tables.sound(stage.name, other).records
             if record.image_id in image_ids
         ]
 

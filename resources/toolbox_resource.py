@@ -5,6 +5,7 @@ from pathlib import Path
 
 import dagster as dg
 
+from resources.data_folder import open_data_folder
 from resources.database import Database
 from resources.toolbox import Toolbox
 from tagging_assets.domain.hashing import content_hash
@@ -42,7 +43,7 @@ def _shared_database(data_dir: Path, url: str | None) -> Database:
     """Asked for the calibration each time, so it is opened once."""
     key = (data_dir, url)
     if key not in _databases:
-        _databases[key] = Database.open(data_dir, url)
+        _databases[key] = Database.open(open_data_folder(data_dir), url)
     return _databases[key]
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from pydantic import TypeAdapter
 
-from resources.files import storage_error, write_atomically
+from resources.files import storage_error, write_output
 from resources.onnx_providers import CPU, OnnxOptions, preferred
 from resources.onnx_runtime import load_onnxruntime
 from resources.processor import line_of, processor_name
@@ -128,7 +128,7 @@ class Tuning:
         """
         path = self._path(tuned.subject)
         try:
-            write_atomically(path, _FILE.dump_json(_File(_VERSION, tuned), indent=1))
+            write_output(path, _FILE.dump_json(_File(_VERSION, tuned), indent=1))
         except OSError as error:
             raise storage_error(error, path) from error
 

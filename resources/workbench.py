@@ -216,7 +216,7 @@ class Workbench:
         """
         began = datetime.now(UTC)
         with self.lock(f"{stage_name}/{partition}"):
-            previous = self.store.read(stage_name, partition)
+            previous = self.store.sound(stage_name, partition)
             todo = self.plan(stage_name, partition, recipe, frames, items, previous, retrying)
             images = list(todo.why)
             standing = list(todo.keep)
@@ -257,7 +257,7 @@ class Workbench:
             How many were dropped.
         """
         with self.lock(f"{stage_name}/{partition}"):
-            frame = self.store.read(stage_name, partition)
+            frame = self.store.sound(stage_name, partition)
             kept = tuple(record for record in frame.records if not lost(record))
             if len(kept) < len(frame.records):
                 self.store.write(stage_name, partition, StageFrame(frame.table, kept))

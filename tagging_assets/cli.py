@@ -14,14 +14,14 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.markup import escape
 
 from tagging_assets.cli_experiment import experiment_app
 from tagging_assets.cli_models import models_app, provider_batches
 from tagging_assets.commands.console import print_json, stderr
+from tagging_assets.commands.exits import failed, whole_output
 from tagging_assets.commands.options import ByOption, JsonOption, SettingsOption, WhyOption
 from tagging_assets.domain.chat_settings import Strategy
-from tagging_assets.domain.errors import SettingsError, TaggingError
+from tagging_assets.domain.errors import SettingsError
 
 app = typer.Typer(
     help="Tags on pictures that can be trusted, explained, corrected and undone.",
@@ -342,10 +342,10 @@ def prompts_diff(
 def main() -> None:
     """Entry point: one line and exit code 2 for every error that is not one image's own."""
     try:
-        app()
-    except TaggingError as error:
-        stderr.print(f"[red]{error.kind}[/red]: {escape(str(error))}", highlight=False, soft_wrap=True)
-        raise SystemExit(2) from error
+        with whole_output():
+            app()
+    except Exception as error:
+        raise SystemExit(failed(error)) from error
 
 
 if __name__ == "__main__":

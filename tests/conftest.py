@@ -1,6 +1,9 @@
 """What tests of several layers share: one real embedded Postgres, real weights and real photos, once a session."""
 
+import os
+import shutil
 import signal
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,6 +17,26 @@ from resources.decoder_pool import DecoderPool
 from resources.samples import fetch_samples
 from resources.weights import WeightsStore
 from tagging_assets.domain.models import RgbImage
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Take what the user has set up for projects of their own out of the tests' environment.
+
+    Where the weights are stays, for they are the user's; so does the way to the network, but for this machine itself.
+    """
+    from tests.commands.command_line import PROJECTS_OWN
+
+    for name in [name for name in os.environ if name.startswith(PROJECTS_OWN) and name != "TAGGING_WEIGHTS"]:
+        del os.environ[name]
+    # Folders that tests make are as most users' are; what another umask does is tested where it matters.
+    os.umask(0o022)
+    for name in ("no_proxy", "NO_PROXY"):
+        os.environ[name] = ",".join(filter(None, [os.environ.get(name), "127.0.0.1,localhost,::1"]))
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        # Each run its own: the next one that the same user starts closes the usual folder to servers of other users.
+        root = tempfile.mkdtemp(prefix="tagging-tests-")
+        os.environ["PYTEST_DEBUG_TEMPROOT"] = root
+        config.add_cleanup(lambda: shutil.rmtree(root, ignore_errors=True))
 
 
 @pytest.fixture(scope="session")

@@ -91,7 +91,7 @@ class Line:
         return not all(self._is_there(stage, batch) for stage in STAGES)
 
     def _is_there(self, stage: str, batch: str) -> bool:
-        return stage not in STAGES or self.store.exists(stage, batch)
+        return stage not in STAGES or self.store.seems_whole(stage, batch)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from resources.files import storage_error, write_atomically
+from resources.files import storage_error, write_output
 from resources.reliability import reliability_png
 from tagging_assets.commands.console import print_table, stderr
 from tagging_assets.commands.in_process import executing
@@ -109,7 +109,7 @@ def write_page(session: Session, calibrated: Calibrated, path: Path) -> Path:
 
     page = calibration_page(calibrated.fitted, "Calibration", draw_png=draw)
     try:
-        write_atomically(path, page.encode())
+        write_output(path, page.encode())
     except OSError as error:
         raise storage_error(error, path) from error
     return path

@@ -1,23 +1,56 @@
 """What people and programs see: tables, progress and JSON. Logs and progress go to stderr, results to stdout."""
 
 import json
+import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from typing import NoReturn
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-stderr = Console(stderr=True)
-stdout = Console()
+
+def drop_stdout() -> None:
+    """Let stdout lead nowhere from now on: what is left in its buffer cannot be handed over, nor fail again."""
+    try:
+        place = sys.stdout.fileno()
+    except (OSError, ValueError):
+        return
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, place)
+    os.close(nowhere)
+
+
+def reader_gone() -> NoReturn:
+    """End in silence: whoever read our output has seen enough, as ``head`` does.
+
+    Raises:
+        SystemExit: with code 0, for nothing has failed.
+    """
+    drop_stdout()
+    raise SystemExit(0)
+
+
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        self.quiet = True
+        reader_gone()
+
+
+stderr = _Console(stderr=True)
+stdout = _Console()
 
 
 def print_json(value: object) -> None:
     """One JSON document on stdout."""
-    json.dump(value, sys.stdout, ensure_ascii=False, indent=2, default=_plain)
-    sys.stdout.write("\n")
+    try:
+        json.dump(value, sys.stdout, ensure_ascii=False, indent=2, default=_plain)
+        sys.stdout.write("\n")
+    except BrokenPipeError:
+        reader_gone()
 
 
 def _plain(value: object) -> object:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from resources.contact_sheet import encode_jpeg, render_png
+from resources.files import storage_error, write_output
 from resources.samples import fetch_samples
 from tagging_assets.commands.console import stderr
 from tagging_assets.commands.overview import show_tags, tags
@@ -36,8 +37,11 @@ def write_sheets(session: Session, report: RunReport, folder: Path) -> list[Path
     seconds = None if report.nothing_to_do else report.seconds
     page = render_html(entries, "Tagged photos", encode_jpeg=encode_jpeg, seconds=seconds)
     html, png = folder / "contact_sheet.html", folder / "contact_sheet.png"
-    html.write_text(page, encoding="utf-8")
-    png.write_bytes(render_png(entries, title="Tagged photos"))
+    for path, content in ((html, page.encode()), (png, render_png(entries, title="Tagged photos"))):
+        try:
+            write_output(path, content)
+        except OSError as error:
+            raise storage_error(error, path) from error
     return [html, png]
 
 

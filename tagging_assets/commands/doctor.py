@@ -11,18 +11,12 @@ from typing import Any
 import numpy as np
 from rich.markup import escape
 
+from resources.data_folder import open_data_folder
+from resources.faults import understood
 from tagging_assets.commands.console import stdout
 from tagging_assets.domain.asking_way import choose_way
 from tagging_assets.domain.chat_settings import EMBEDDED, ChatModelEntry
-from tagging_assets.domain.errors import (
-    DiskFull,
-    ModelError,
-    ModelFailed,
-    RunFailed,
-    SettingsError,
-    TaggingError,
-    WeightsMissing,
-)
+from tagging_assets.domain.errors import DiskFull, ModelError, ModelFailed, RunFailed, SettingsError, WeightsMissing
 from tagging_assets.settings import Settings, load_settings
 
 #: Less free space than this ends in a full disk within one library.
@@ -57,8 +51,9 @@ def examine(settings_path: Path | None) -> list[Finding]:
 def _checked(name: str, check: Callable[[Settings], str], settings: Settings) -> Finding:
     try:
         return _finding(name, True, check(settings))
-    except TaggingError as error:
-        return _finding(name, False, str(error))
+    except Exception as error:  # noqa: BLE001 - told in the finding
+        # A check that falls over is a finding, too; the others are still wanted.
+        return _finding(name, False, str(understood(error, None)))
 
 
 def _finding(check: str, ok: bool, says: str) -> Finding:
@@ -66,7 +61,7 @@ def _finding(check: str, ok: bool, says: str) -> Finding:
 
 
 def _disk(settings: Settings) -> str:
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    open_data_folder(settings.data_dir)
     free = shutil.disk_usage(settings.data_dir).free / 1e9
     if free < _MIN_FREE_GB:
         raise DiskFull(f"{free:.1f} GB are free in {settings.data_dir}; make room or move data_dir")

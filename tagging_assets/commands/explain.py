@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from resources.contact_sheet import encode_jpeg
-from resources.files import storage_error, write_atomically
+from resources.files import storage_error, write_output
 from resources.history import History
 from tagging_assets.commands.session import Session
 from tagging_assets.domain.errors import SettingsError
@@ -269,7 +269,7 @@ def write_drawings(
         if path is None:
             continue
         try:
-            write_atomically(path, content.encode())
+            write_output(path, content.encode())
         except OSError as error:
             raise storage_error(error, path) from error
         written.append(path)

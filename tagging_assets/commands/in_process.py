@@ -1,19 +1,24 @@
 """Dagster runs within this process, one after the other: models stay warm from run to run."""
 
+import sys
 import uuid
 from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from contextlib import contextmanager, redirect_stderr
+from typing import TYPE_CHECKING, Any, TextIO, cast
 
+from resources.faults import understood
+from resources.files import private_files
 from tagging_assets import run_tags
 from tagging_assets.commands.session import Session
-from tagging_assets.domain.errors import CheckFailed, RunFailed, TaggingError
+from tagging_assets.domain.errors import CheckFailed
 
 if TYPE_CHECKING:
     import dagster as dg
 
 #: The console is for progress and results; the events are in the Dagster instance.
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+
+_DAGSTERS_OWN = "Exception while writing logger call to event log"
 
 #: Runs the job, over a partition if it has such, with further tags, all its assets or only some; gives the run's id.
 Execute = Callable[[str | None, Mapping[str, str], Collection[str] | None], str]
@@ -30,6 +35,22 @@ def broken_checks(instance: "dg.DagsterInstance", run_id: str) -> str:
         for one in found
         if not one.passed and one.severity is dg.AssetCheckSeverity.ERROR
     )
+
+
+class _Told:
+    """stderr without the statements, with all their values, that Dagster prints where its database refuses one.
+
+    The error itself is raised, and told in a line.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        return len(text) if text.startswith(_DAGSTERS_OWN) else self._stream.write(text)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
 
 
 @contextmanager
@@ -71,21 +92,14 @@ def executing(session: Session, job: str, operation: str) -> Iterator[Execute]:
             raise CheckFailed(broken_checks(session.instance, run_id)) from error
         return run_id
 
-    with session.database.lock(lock_of_process(process)):
+    with (
+        session.database.lock(lock_of_process(process)),
+        private_files(),
+        redirect_stderr(cast("TextIO", _Told(sys.stderr))),
+    ):
         try:
             yield execute
         except dg.DagsterExecutionInterruptedError as error:
             raise KeyboardInterrupt from error
         except dg.DagsterError as error:
-            raise _ours(error) from error
-
-
-def _ours(error: BaseException) -> TaggingError:
-    """What Dagster's error comes down to: one of this project's that it was raised for, else its first line."""
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, TaggingError):
-            return cause
-        cause = getattr(cause, "user_exception", None) or cause.__cause__
-    line = (str(error).strip().splitlines() or [type(error).__name__])[0]
-    return RunFailed(f"Dagster ended the run: {line}; the same command continues")
+            raise understood(error, session.settings.data_dir) from error

@@ -11,10 +11,13 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
+from resources.data_folder import open_data_folder
 from resources.database import Database
+from resources.files import private_files, private_folder
 from resources.toolbox import Toolbox
 from tagging_assets.assets.line import Line
 from tagging_assets.commands.console import ProgressBars, stderr
+from tagging_assets.commands.exits import translating
 from tagging_assets.domain.chat_settings import Strategy
 from tagging_assets.domain.errors import SettingsError
 from tagging_assets.settings import DEFAULT_SETTINGS, Settings, load_settings, settings_file
@@ -67,8 +70,9 @@ class Session:
         from tagging_assets.jobs import set_pool_limits
 
         os.environ.update(self.environment)
-        (self.settings.data_dir / "dagster").mkdir(parents=True, exist_ok=True)
-        instance = dg.DagsterInstance.from_config(str(PROJECT))
+        private_folder(self.settings.data_dir / "dagster")
+        with private_files():
+            instance = dg.DagsterInstance.from_config(str(PROJECT))
         # A connection for each of the thousand statements of a run takes as long as the statements do; Dagster knows
         # no other way to keep some open.
         instance.optimize_for_webserver(_STATEMENT_MILLISECONDS, pool_recycle=_RECYCLE_SECONDS, max_overflow=8)
@@ -107,7 +111,9 @@ def open_database(settings: Settings) -> Database:
     """The operator's Postgres where ``TAGGING_DATABASE_URL`` names one, else the embedded one of the data folder.
 
     Raises:
-        SettingsError: ``TAGGING_DATABASE_URL`` is no URL of a Postgres; it is not shown, for it may hold a password.
+        SettingsError: ``TAGGING_DATABASE_URL`` is no URL of a Postgres; it is not shown, for it may hold a password;
+            or the data folder cannot be trusted.
+        DiskFull, StorageError: the data folder cannot be made.
         DatabaseUnavailable: Postgres does not answer.
     """
     url = os.environ.get("TAGGING_DATABASE_URL") or None
@@ -115,7 +121,7 @@ def open_database(settings: Settings) -> Database:
         raise SettingsError(
             "TAGGING_DATABASE_URL is no URL of a Postgres; write postgresql://USER:PASSWORD@HOST:PORT/NAME"
         )
-    return Database.open(settings.data_dir, url)
+    return Database.open(open_data_folder(settings.data_dir), url)
 
 
 def _names_postgres(url: str) -> bool:
@@ -136,17 +142,18 @@ def open_session(settings_path: Path | None, *, strategy: Strategy | None = None
 
     Raises:
         SettingsError: the settings say something impossible.
-        DatabaseUnavailable: Postgres does not answer.
+        TaggingError: whatever the command ends with, translated where nobody has done so.
     """
     path = settings_file(settings_path)
     settings = load_settings(path)
     if strategy is not None:
         llm = settings.llm.model_copy(update={"strategy": strategy})
         settings = settings.model_copy(update={"llm": llm})
-    database = open_database(settings)
-    toolbox = Toolbox(settings, database, ProgressBars())
-    try:
-        yield Session(path, settings, database, toolbox)
-    finally:
-        toolbox.close()
-        database.close()
+    with translating(settings.data_dir):
+        database = open_database(settings)
+        toolbox = Toolbox(settings, database, ProgressBars())
+        try:
+            yield Session(path, settings, database, toolbox)
+        finally:
+            toolbox.close()
+            database.close()

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import httpx
 
+from resources.files import PRIVATE_UMASK, open_log, private_folder
 from tagging_assets.commands.console import stderr
 from tagging_assets.commands.exporting import make_missing
 from tagging_assets.commands.models import ensure
@@ -42,7 +43,7 @@ def up(session: Session, port: int) -> None:
     session.instance.dispose()  # migrated, its pools limited; the processes below open their own
     ensure(session.toolbox.weights, session.toolbox.models)
     logs = session.settings.data_dir / "logs"
-    logs.mkdir(parents=True, exist_ok=True)
+    private_folder(logs)
     workspace = str(PROJECT / "workspace.yaml")
     commands = {
         "dagster-webserver": ["-m", "dagster_webserver", "-h", _HOST, "-p", str(port), "-w", workspace],
@@ -81,7 +82,7 @@ def _check_free(port: int) -> None:
 
 
 def _start(command: list[str], environment: Mapping[str, str], log: Path) -> subprocess.Popen[bytes]:
-    with log.open("ab") as file:
+    with open_log(log) as file:
         return subprocess.Popen(  # noqa: S603 - our own interpreter and modules
             [sys.executable, *command],
             env=environment,
@@ -90,6 +91,7 @@ def _start(command: list[str], environment: Mapping[str, str], log: Path) -> sub
             stderr=subprocess.STDOUT,
             # A group of its own: Ctrl-C reaches us alone, and we stop it in order.
             start_new_session=True,
+            umask=PRIVATE_UMASK,
         )
 
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from resources.files import storage_error, write_atomically
+from resources.files import storage_error, write_output
 from resources.photo_jpegs import PhotoJpegs
 from resources.photo_names import PhotoNames
 from tagging_assets.commands.console import stderr
@@ -171,7 +171,7 @@ def export_sheet(session: Session, name: str, path: Path, who: str) -> int:
         for tag in photo.tags
     ]
     try:
-        write_atomically(path, format_sheet(lines).encode("utf-8", "surrogateescape"))
+        write_output(path, format_sheet(lines).encode("utf-8", "surrogateescape"))
     except OSError as error:
         raise storage_error(error, path) from error
     return len(lines)

@@ -24,9 +24,11 @@
     ├── RunFailed                  Dagster ended a run for a reason of its own
     ├── StorageError
     │   ├── DatabaseUnavailable    (retryable)
+    │   ├── DamagedFile            (retryable: it was set aside, and is made again)
     │   └── DiskFull               (retryable)
     ├── SettingsError              tagging.yaml, a label set or a prompt says something impossible
-    └── PolicyError                a label set or rule asks for what must never be tagged
+    ├── PolicyError                a label set or rule asks for what must never be tagged
+    └── InternalError              a fault of this program, or of a library it uses
 
 Messages are one line that says what is wrong and how to mend it. What does not belong here: errors of Python
 or of libraries; adapters in ``resources`` translate those at the edge.
@@ -154,8 +156,14 @@ class DatabaseUnavailable(StorageError):
     retryable = True
 
 
+class DamagedFile(StorageError):
+    """A file of derived rows could not be read; it was set aside, so that the next run makes it again."""
+
+    retryable = True
+
+
 class DiskFull(StorageError):
-    """No space left in the data folder."""
+    """No space left: in the data folder, for Postgres, or wherever else something is written."""
 
     retryable = True
 
@@ -166,3 +174,7 @@ class SettingsError(TaggingError):
 
 class PolicyError(TaggingError):
     """What is asked for must never be tagged."""
+
+
+class InternalError(TaggingError):
+    """Something went wrong that nobody foresaw; the traceback is kept for whoever mends it."""

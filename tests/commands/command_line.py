@@ -20,6 +20,9 @@ from tagging_assets.cli import main
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
+#: How variables begin that say how a project is run, or where its database is: a test's project has its own.
+PROJECTS_OWN = ("TAGGING_", "DAGSTER_", "PG")
+
 #: Every process that a command starts inherits it, and is found again by it.
 _MARK = "TAGGING_TEST_FOLDER"
 
@@ -109,7 +112,7 @@ class Project:
 
     def variables(self, more: Mapping[str, str] | None = None) -> dict[str, str]:
         """The user's environment: weights cached, network off, nothing of the project's own set."""
-        own = {name: value for name, value in os.environ.items() if not name.startswith(("TAGGING_", "DAGSTER_"))}
+        own = {name: value for name, value in os.environ.items() if not name.startswith(PROJECTS_OWN)}
         return {
             **own,
             "TAGGING_WEIGHTS": str(default_cache_dir()),
@@ -144,10 +147,12 @@ class Project:
         out, err = io.StringIO(), io.StringIO()
         line = self.command(*arguments)[3:]
         before, argv, code = dict(os.environ), sys.argv, 0
+        # Asked while the environment is whole: HOME says where the weights are.
+        variables = self.variables()
         started = time.monotonic()
         try:
             os.environ.clear()
-            os.environ.update(self.variables())
+            os.environ.update(variables)
             sys.argv = ["tagging", *line]
             with redirect_stdout(out), redirect_stderr(err):
                 main()

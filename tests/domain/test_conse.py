@@ -93,6 +93,14 @@ def test_only_the_top_classes_place_an_image() -> None:
 
 
 def test_cosines_stay_in_range_in_spite_of_rounding() -> None:
-    vectors = unit_rows(np.full((1, 999), 0.1, dtype=np.float32)) * np.float32(1.0000001)
+    # Longer than one by more than any processor's way of adding up can lose.
+    vectors = unit_rows(np.full((1, 999), 0.1, dtype=np.float32)) * np.float32(1.001)
+    assert (vectors @ vectors.T)[0, 0] > 1.0
     assert cosine_scores(vectors, vectors)[0, 0] == 1.0
     assert cosine_scores(vectors, -vectors)[0, 0] == -1.0
+
+
+def test_the_cosine_of_a_vector_with_itself_is_one() -> None:
+    vectors = unit_rows(np.full((1, 999), 0.1, dtype=np.float32))
+    assert cosine_scores(vectors, vectors)[0, 0] == pytest.approx(1.0, abs=1e-5)
+    assert cosine_scores(vectors, -vectors)[0, 0] == pytest.approx(-1.0, abs=1e-5)
