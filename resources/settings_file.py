@@ -56,9 +56,9 @@ class Edit:
             write_atomically(self.path.resolve(), self.after.encode())
             self.path.chmod(mode)
         except OSError as error:
-            raise SettingsError(
-                f"{self.path} cannot be written ({error.strerror}); put it in by hand:\n{self.diff}"
-            ) from error
+            wrong = SettingsError(f"{self.path} cannot be written ({error.strerror}); put it in by hand:")
+            wrong.add_note(self.diff)
+            raise wrong from error
 
 
 def said(path: Path, places: Sequence[Place]) -> dict[Place, Any]:

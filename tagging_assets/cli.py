@@ -3,21 +3,51 @@
 Exit codes: 0 done, 1 some images failed (named), 2 wrong use, settings, or something that concerns all images.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
-from rich.markup import escape
+from typer._click.exceptions import ClickException
+from typer.core import TyperGroup
 
 from tagging_assets.cli_experiment import experiment_app
 from tagging_assets.cli_models import models_app, provider_batches
-from tagging_assets.commands.console import print_json, stderr
+from tagging_assets.commands.console import print_error, print_json, print_note
 from tagging_assets.commands.options import ByOption, JsonOption, SettingsOption, WhyOption
 from tagging_assets.domain.chat_settings import Strategy
 from tagging_assets.domain.errors import SettingsError, TaggingError
+from tagging_assets.domain.printable import for_line
+
+
+class _Commands(TyperGroup):
+    """All commands. What was typed and is not understood is repeated so that no letter of it acts on the terminal."""
+
+    def make_context(self, *args: Any, **extra: Any) -> Any:
+        """Read the arguments of the whole."""
+        with _repeated_safely():
+            return super().make_context(*args, **extra)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Read the arguments of the command, and do it."""
+        with _repeated_safely():
+            return super().invoke(ctx)
+
+
+@contextmanager
+def _repeated_safely() -> Iterator[None]:
+    try:
+        yield
+    except ClickException as error:
+        said = for_line(error.format_message())
+        error.format_message = lambda: said  # type: ignore[method-assign]
+        raise
+
 
 app = typer.Typer(
+    cls=_Commands,
     help="Tags on pictures that can be trusted, explained, corrected and undone.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -244,7 +274,7 @@ def explain(
         explained = explaining.explain(session, ref, tag=tag, at=then)
         drawn = explaining.write_drawings(session, ref, explained, svg=svg, html=html) if svg or html else []
     for path in drawn:
-        stderr.print(f"drawn: {path}", highlight=False, soft_wrap=True)
+        print_note(f"drawn: {path}")
     if as_json:
         print_json(explained.told)
     elif not drawn:
@@ -275,7 +305,7 @@ def calibrate(
         page = command.write_page(session, done, html) if html else None
     print_json(done.as_json()) if as_json else command.show(done)
     if page:
-        stderr.print(f"Diagrams: {page}", highlight=False, soft_wrap=True)
+        print_note(f"Diagrams: {page}")
 
 
 @app.command()
@@ -341,12 +371,12 @@ def main() -> None:
     try:
         app()
     except TaggingError as error:
-        stderr.print(f"[red]{error.kind}[/red]: {escape(str(error))}", highlight=False, soft_wrap=True)
+        print_error(error)
         raise SystemExit(2) from error
     except SystemExit as end:
         # What typer makes of Ctrl-C, without a word.
         if end.code == _INTERRUPTED:
-            stderr.print("Interrupted; the same command goes on where this one stopped.")
+            print_note("Interrupted; the same command goes on where this one stopped.")
         raise
 
 

@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 
 from tagging_assets import run_tags
-from tagging_assets.commands.console import stderr
+from tagging_assets.commands.console import print_note, styled
 from tagging_assets.commands.in_process import executing
 from tagging_assets.commands.session import Session
 from tagging_assets.domain.retrying import Retrying
@@ -44,6 +44,6 @@ def run_batches(
                 if not session.line.stale_batches([batch], now=datetime.now(UTC), retrying=retrying):
                     continue
                 if len(batches) > 1:
-                    stderr.print(f"[bold]{batch}[/bold] ({place} of {len(batches)})", highlight=False)
+                    print_note(styled(batch, "bold"), f" ({place} of {len(batches)})")
                 runs[batch] = execute(batch, {run_tags.RETRYING: retrying.value}, stages)
     return runs

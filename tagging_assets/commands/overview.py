@@ -5,14 +5,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from rich.markup import escape
-
 from resources.chat_budget import ChatBudget, Limit
 from resources.photo_folder import canonical
 from resources.ran_on import RanOn
 from resources.states import StageSum
 from tagging_assets.assets.line import StaleSum, summed
-from tagging_assets.commands.console import print_table, stdout
+from tagging_assets.commands.console import print_line, print_table, styled
 from tagging_assets.commands.run import failures
 from tagging_assets.commands.session import Session
 from tagging_assets.domain.stages import STAGES
@@ -79,7 +77,7 @@ def show_status(told: Mapping[str, Any]) -> None:
         ],
     )
     for said in _slower(told["stages"]):
-        stdout.print(f"[yellow]slower than wanted[/yellow] {escape(said)}", highlight=False, soft_wrap=True)
+        print_line(styled("slower than wanted", "yellow"), f" {said}")
     if told["llm_calls"]:
         calls = ", ".join(f"{count} {outcome}" for outcome, count in sorted(told["llm_calls"].items()))
         print_table("chat model", ["calls", "today (UTC)"], [(calls, _money(told))])
