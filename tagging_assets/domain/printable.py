@@ -119,6 +119,12 @@ def for_json(value: object, plain: Callable[[object], object] = str, *, indent: 
     return said if all(map(_HARMLESS.fullmatch, lines)) else "\n".join("".join(map(_coded, line)) for line in lines)
 
 
+def unseen(text: str) -> str:
+    """The first letter of a text that is not seen, written out; ``""`` for none. Joiners within words are needed."""
+    inner = text[1:-1].replace("\u200c", "").replace("\u200d", "")
+    return next((_seen(one) for one in f"{text[:1]}{inner}{text[1:][-1:]}" if _seen(one) != one), "")
+
+
 def storable(text: str) -> str:
     """Text that databases and UTF-8 files can hold: NUL goes, half a surrogate pair becomes the replacement mark."""
     return _SURROGATE.sub("\ufffd", text.replace("\x00", ""))

@@ -33,17 +33,16 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import jinja2
 import jinja2.meta
 import pydantic
-import yaml
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from tagging_assets.domain.errors import SettingsError
 from tagging_assets.domain.hashing import content_hash
-from tagging_assets.domain.yaml_faults import yaml_message
+from tagging_assets.domain.yaml_text import parse_yaml
 
 #: What is known of every photo: the caption its author wrote, the keywords that people gave it (a list, without what
 #: policy refuses), its file's and its folder's name, its header. No prompt that comes with the project uses keywords,
@@ -230,10 +229,7 @@ def _fill(prompt_id: str, source: str, values: Mapping[str, object]) -> str:
 
 
 def _head(text: str, where: str) -> _Head:
-    try:
-        said: Any = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise SettingsError(f"{where}: front matter is not YAML: {yaml_message(error)}") from error
+    said = parse_yaml(text, f"{where}: front matter")
     try:
         return _Head.model_validate(said)
     except pydantic.ValidationError as error:
