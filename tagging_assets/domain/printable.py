@@ -68,15 +68,6 @@ def for_markdown(text: str) -> str:
     return _MARKDOWN.sub(r"\\\g<0>", for_line(text).strip())
 
 
-def for_markdown_code(text: str) -> str:
-    """One line as a code span of Markdown, whatever backticks are in it."""
-    line = for_line(text)
-    longest = max((len(run) for run in re.findall("`+", line)), default=0)
-    fence = "`" * (longest + 1)
-    pad = " " if longest else ""
-    return f"{fence}{pad}{line}{pad}{fence}"
-
-
 def markdown_table(columns: Sequence[object], rows: Iterable[Sequence[object]]) -> str:
     """A table of Markdown, of anything in its cells."""
     lines = [map(_markdown_cell, columns), ("---" for _ in columns), *(map(_markdown_cell, row) for row in rows)]
