@@ -11,19 +11,16 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any, Literal, Self, TypeGuard, TypeVar
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from resources.sources import check_source
 from tagging_assets.domain.errors import SettingsError
 from tagging_assets.domain.models import ModelCard
+from tagging_assets.text_files import read_yaml
 
 _CATALOGUE = Path(__file__).with_name("weights.yaml")
 #: Further entries, a file per family.
 _FAMILIES = "weights_*.yaml"
-
-#: libyaml's where it is built in: the catalogue has a thousand lines, and the other takes six times as long.
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 #: Stands for the SHA-256 that nobody has published.
 _UNPINNED = "unpinned"
@@ -317,11 +314,11 @@ def load_catalogue(path: Path | None = None, local: Path | None = None) -> Catal
         SettingsError: a file is missing, not YAML, or says something impossible, or two have an entry of one name.
     """
     main = path or _CATALOGUE
-    merged = read_yaml(main)
+    merged = read_templated(main)
     families = [] if path else sorted(main.parent.glob(_FAMILIES))
     said_in: dict[str, Path] = {}
     for further in [*families, *([local] if local and local.exists() else [])]:
-        said_in |= dict.fromkeys(_add(merged, read_yaml(further), further), further)
+        said_in |= dict.fromkeys(_add(merged, read_templated(further), further), further)
     return _validated(merged, Catalogue, main, said_in)
 
 
@@ -331,21 +328,16 @@ def read_catalogue(path: Path, kind: type[Model]) -> Model:
     Raises:
         SettingsError: the file is missing, not YAML, or says something impossible.
     """
-    return _validated(read_yaml(path), kind, path)
+    return _validated(read_templated(path), kind, path)
 
 
-def read_yaml(path: Path) -> Any:
+def read_templated(path: Path) -> Any:
     """What a YAML file says, less its ``templates``, which exist to be referred to within it.
 
     Raises:
         SettingsError: the file is missing, or not YAML.
     """
-    try:
-        said = yaml.load(path.read_text(encoding="utf-8"), _LOADER)  # noqa: S506 - either of them is a safe one
-    except OSError as error:
-        raise SettingsError(f"cannot read the catalogue {path}: {error.strerror}") from error
-    except yaml.YAMLError as error:
-        raise SettingsError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
+    said = read_yaml(path)
     if isinstance(said, dict):
         said.pop("templates", None)
     return said

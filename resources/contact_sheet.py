@@ -13,7 +13,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from tagging_assets.domain.contact_sheet import Entry, Grid, SheetTag, fit, summary
 from tagging_assets.domain.models import RgbImage
-from tagging_assets.domain.page import readable
+from tagging_assets.domain.printable import for_line
 
 _PAPER, _CARD, _MAT = "#f4f4f1", "#ffffff", "#e8e8e3"
 _INK, _SOFT, _LINE = "#1d2126", "#5b6470", "#dcdcd6"
@@ -72,7 +72,7 @@ def draw_sheet(
     sheet = Image.new("RGB", (width, grid.height(len(entries), cell_height, top)), _PAPER)
     draw = ImageDraw.Draw(sheet)
     if title:
-        draw.text((grid.margin, 24), readable(title), _INK, _font(30))
+        draw.text((grid.margin, 24), for_line(title), _INK, _font(30))
         draw.text((grid.margin, 62), summary(entries, seconds), _SOFT, _font(17))
     for index, entry in enumerate(entries):
         cell = _cell(entry, grid.cell_width, cell_height, photo_height)
@@ -116,7 +116,7 @@ def score_histogram_png(
     width, height, left, right, top, bottom = 640, 280, 52, 16, 66, 34
     plot = Image.new("RGB", (width, height), _CARD)
     draw = ImageDraw.Draw(plot)
-    draw.text((left, 12), f"{readable(title)} · {len(scores)}", _INK, _font(17))
+    draw.text((left, 12), f"{for_line(title)} · {len(scores)}", _INK, _font(17))
     counts, _ = np.histogram(np.clip(np.asarray(scores, dtype=np.float64), 0.0, 1.0), bins=20, range=(0.0, 1.0))
     most = max(1, int(counts.max()))
     wide, high, base = width - left - right, height - top - bottom, height - bottom
@@ -135,7 +135,7 @@ def score_histogram_png(
         x = left + wide * place
         draw.line((x, top - 18, x, base), _COLOURS["needs_review"][0], 2)
         at, anchor = (x - 6, "ra") if place > 0.8 else (x + 6, "la")
-        draw.text((at, top - 20), readable(name), _COLOURS["needs_review"][0], _font(13), anchor=anchor)
+        draw.text((at, top - 20), for_line(name), _COLOURS["needs_review"][0], _font(13), anchor=anchor)
     return _encoded(plot, "PNG", optimize=True)
 
 
@@ -156,10 +156,10 @@ def _cell(entry: Entry, width: int, height: int, photo_height: int) -> Image.Ima
     else:
         draw.text((width / 2, photo_height / 2), "no picture", _SOFT, _font(17), anchor="mm")
     room, y = width - 2 * _PAD, photo_height + _PAD - 2
-    draw.text((_PAD, y), _elided(draw, readable(entry.title), _font(17), room), _INK, _font(17))
+    draw.text((_PAD, y), _elided(draw, for_line(entry.title), _font(17), room), _INK, _font(17))
     y += _TITLE_ROW
     if entry.error:
-        for line in _wrapped(draw, readable(entry.error), _font(15), room, lines=4):
+        for line in _wrapped(draw, for_line(entry.error), _font(15), room, lines=4):
             draw.text((_PAD, y), line, _BAD, _font(15))
             y += 21
     elif not entry.tags:
@@ -196,7 +196,7 @@ def _tag_row(draw: ImageDraw.ImageDraw, tag: SheetTag, y: int, width: int) -> No
     """Name, bar and score; bars start at the same place in every cell, so that they compare at a glance."""
     ink, bar = _COLOURS.get(tag.status, (_SOFT, _LINE))
     start, end = round(width * (0.46 if width >= 300 else 0.58)), width - _PAD - 46
-    draw.text((_PAD, y), _elided(draw, readable(tag.tag), _font(16), start - _PAD - 10), _INK, _font(16))
+    draw.text((_PAD, y), _elided(draw, for_line(tag.tag), _font(16), start - _PAD - 10), _INK, _font(16))
     draw.rounded_rectangle((start, y + 5, end, y + 15), 5, _PAPER)
     filled = start + max(10, round((end - start) * min(1.0, max(0.0, tag.score))))
     draw.rounded_rectangle((start, y + 5, filled, y + 15), 5, bar)

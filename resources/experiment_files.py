@@ -5,12 +5,10 @@ What does not belong here: what they may say (``tagging_assets/domain/experiment
 
 from pathlib import Path
 
-import yaml
-
 from tagging_assets.domain.errors import SettingsError
 from tagging_assets.domain.experiment_spec import Spec, parse_spec
 from tagging_assets.domain.references import Reference, parse_reference
-from tagging_assets.domain.yaml_faults import yaml_message
+from tagging_assets.text_files import read_text, read_yaml
 
 _ENDINGS = (".yaml", ".yml")
 
@@ -50,11 +48,7 @@ def load_spec(path: Path) -> Spec:
     Raises:
         SettingsError: it cannot be read, or makes no sense.
     """
-    try:
-        said = yaml.safe_load(_text(path))
-    except yaml.YAMLError as error:
-        raise SettingsError(f"{path}: is not YAML: {yaml_message(error)}") from error
-    spec = parse_spec(said, str(path), name=path.stem)
+    spec = parse_spec(read_yaml(path), str(path), name=path.stem)
     if spec.reference is None:
         return spec
     return spec.model_copy(update={"reference": path.parent / spec.reference.expanduser()})
@@ -66,13 +60,4 @@ def load_reference(path: Path) -> Reference:
     Raises:
         SettingsError: it cannot be read, or makes no sense.
     """
-    return parse_reference(_text(path), str(path))
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise SettingsError(f"{path}: cannot be read ({error.strerror})") from error
-    except UnicodeDecodeError as error:
-        raise SettingsError(f"{path}: is not UTF-8 text") from error
+    return parse_reference(read_text(path), str(path))

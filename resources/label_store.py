@@ -6,36 +6,12 @@ What does not belong here: what a label set may say (``tagging_assets.domain.lab
 from collections.abc import Sequence
 from pathlib import Path
 
-import yaml
-
 from tagging_assets.domain.errors import SettingsError
 from tagging_assets.domain.labels import LabelSet, check_unique, parse_label_set
+from tagging_assets.text_files import read_yaml
 
 #: The sets that come with the project.
 DEFAULT_FOLDER = Path(__file__).parent.parent / "prompts" / "labels"
-
-
-class _UniqueKeyLoader(yaml.SafeLoader):
-    """Plain YAML that refuses a key given twice, where PyYAML would silently keep the last."""
-
-
-def _mapping(loader: _UniqueKeyLoader, node: yaml.MappingNode) -> dict[object, object]:
-    seen: set[object] = set()
-    for key_node, _ in node.value:
-        key = loader.construct_object(key_node, deep=True)
-        if not isinstance(key, str):
-            raise yaml.constructor.ConstructorError(
-                None, None, f"key {key!r} must be text; put it in quotes", key_node.start_mark
-            )
-        if key in seen:
-            raise yaml.constructor.ConstructorError(
-                None, None, f'key "{key}" is there twice; keep one', key_node.start_mark
-            )
-        seen.add(key)
-    return dict(loader.construct_mapping(node, deep=True))
-
-
-_UniqueKeyLoader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
 
 
 def load_label_set(path: Path) -> LabelSet:
@@ -45,17 +21,7 @@ def load_label_set(path: Path) -> LabelSet:
         SettingsError: it cannot be read, is no YAML, or makes no sense as a label set.
         PolicyError: it asks for what must never be tagged.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise SettingsError(f"{path}: cannot be read ({error.strerror}); give a label set's file") from error
-    except UnicodeDecodeError as error:
-        raise SettingsError(f"{path}: not UTF-8; save it as UTF-8") from error
-    try:
-        # a SafeLoader: it makes plain values only
-        raw = yaml.load(text, Loader=_UniqueKeyLoader)  # noqa: S506
-    except yaml.YAMLError as error:
-        raise SettingsError(f"{path}: {_yaml_problem(error)}") from error
+    raw = read_yaml(path, "give a label set's file", text_keys=True)
     return parse_label_set(raw, str(path))
 
 
@@ -86,9 +52,3 @@ def choose_label_sets(folder: Path, names: Sequence[str]) -> list[LabelSet]:
         if name not in found:
             raise SettingsError(f"label_sets: no {name!r} in {folder}; there are: {', '.join(found)}")
     return [found[name] for name in names]
-
-
-def _yaml_problem(error: yaml.YAMLError) -> str:
-    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
-        return f"line {error.problem_mark.line + 1}: {error.problem}"
-    return "not valid YAML: " + " ".join(str(error).split())

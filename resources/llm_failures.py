@@ -5,6 +5,7 @@ What does not belong here: sending (``resources/llm_transport.py``), what a repl
 """
 
 import decimal
+import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,12 +16,17 @@ from urllib.parse import urlsplit
 from resources.llm_server import Endpoint
 from tagging_assets.domain.chat import Outcome
 from tagging_assets.domain.errors import LlmRejected
+from tagging_assets.domain.printable import storable
 
 if TYPE_CHECKING:
     # Costs a second; a process that asks nothing goes without.
     import openai
 
 _EXCERPT = 200
+#: Letters of an error that are looked at, so that a key across its end is still known.
+_READ = 10_000
+#: A server that asks for more has made a mistake: a process that lives for weeks must not wait for ever.
+_LONGEST_WAIT_SECONDS = 86_400.0
 #: Shorter keys are no secrets but words such as "none", which servers on this machine are content with.
 _SHORTEST_SECRET = 8
 
@@ -126,7 +132,9 @@ def failed_exchange(error: "openai.OpenAIError", seconds: float = 0.0, endpoint:
     outcome, retryable = meaning
     unreached = _never_reached(error)
     if unreached:
-        line = f"nobody answers{_at(endpoint)} ({without_key(str(error.__cause__), endpoint)}); is the server running?"
+        line = (
+            f"nobody answers{_at(endpoint)} ({error_line(error.__cause__ or error, endpoint)}); is the server running?"
+        )
     return Exchange(
         None,
         seconds,
@@ -141,7 +149,8 @@ def failed_exchange(error: "openai.OpenAIError", seconds: float = 0.0, endpoint:
 
 def error_line(error: BaseException, endpoint: Endpoint | None = None) -> str:
     """An exception in one line of at most 200 letters, without the key of who was asked."""
-    return without_key(" ".join(str(error).split()), endpoint)[:_EXCERPT]
+    said = storable(str(error)[:_READ])
+    return without_key(" ".join(said.split()), endpoint)[:_EXCERPT]
 
 
 def without_key(text: str, endpoint: Endpoint | None) -> str:
@@ -177,10 +186,15 @@ def _retry_after(error: "openai.OpenAIError") -> float | None:
     if said is None:
         return None
     try:
-        return max(0.0, float(said))
+        seconds = float(said)
     except ValueError:
-        pass
+        seconds = _seconds_until(said)
+    return min(max(0.0, seconds), _LONGEST_WAIT_SECONDS) if math.isfinite(seconds) else None
+
+
+def _seconds_until(date: str) -> float:
+    """Seconds from now to a date as HTTP writes it; ``nan`` where it is none."""
     try:
-        return max(0.0, parsedate_to_datetime(said).timestamp() - time.time())
-    except ValueError:
-        return None
+        return parsedate_to_datetime(date).timestamp() - time.time()
+    except (ValueError, TypeError, OverflowError, OSError, IndexError):
+        return math.nan

@@ -19,6 +19,7 @@ from resources.cancelling import Cancellation
 from resources.llm_failures import Exchange, error_line, failed_exchange
 from resources.llm_server import Endpoint
 from tagging_assets.domain.errors import SettingsError
+from tagging_assets.domain.printable import storable
 
 if TYPE_CHECKING:
     # Costs a second; a process that asks nothing goes without.
@@ -29,6 +30,8 @@ _CONNECT_SECONDS = 10.0
 NO_KEY = "none"
 #: No reply to questions like ours is longer.
 _REPLY_BYTES = 4_000_000
+#: What no one question takes or costs: a server that says more does not know.
+_MOST_TOKENS, _MOST_DOLLARS = 1_000_000_000, 10_000
 
 
 class ChatTransport:
@@ -160,10 +163,11 @@ class _Call:
         except httpx2.TimeoutException:
             return Exchange(None, self._spent, "timed_out", "the reply broke off in the middle", retryable=True)
         except httpx2.HTTPError as error:
-            line = f"the reply broke off: {type(error).__name__}: {error}"
+            line = f"the reply broke off: {type(error).__name__}: {error_line(error, self._endpoint)}"
             return Exchange(None, self._spent, "failed", line, retryable=True)
         except (ValueError, RecursionError) as error:
-            return Exchange(None, self._spent, "invalid", f"the reply is not JSON: {error}", retryable=True)
+            line = f"the reply is not JSON: {error_line(error, self._endpoint)}"
+            return Exchange(None, self._spent, "invalid", line, retryable=True)
         return _answered(said, self._spent, self._endpoint)
 
     def _text(self) -> bytes:
@@ -246,12 +250,16 @@ def open_client(endpoint: Endpoint, timeout_seconds: float) -> "openai.OpenAI":
     """The client library on a server, told all that it would otherwise take from the environment; to be closed."""
     import openai
 
+    from resources.bounded_reply import bound_error
+
     # A key or an organisation meant for another provider must not be sent to this one. On this machine neither a
     # proxy nor a redirect may lead away.
     headers: Any = {
         "Authorization": f"Bearer {endpoint.api_key}" if endpoint.api_key else openai.Omit(),
         "OpenAI-Organization": openai.Omit(),
         "OpenAI-Project": openai.Omit(),
+        # Other ways of packing make a flood of a few bytes.
+        "Accept-Encoding": "gzip, deflate",
     }
     remote = not is_loopback(endpoint.base_url)
     return openai.OpenAI(
@@ -263,7 +271,11 @@ def open_client(endpoint: Endpoint, timeout_seconds: float) -> "openai.OpenAI":
         max_retries=0,
         timeout=openai.Timeout(timeout_seconds, connect=min(_CONNECT_SECONDS, timeout_seconds)),
         default_headers=headers,
-        http_client=openai.DefaultHttpxClient(trust_env=remote, follow_redirects=False),
+        http_client=openai.DefaultHttpxClient(
+            trust_env=remote,
+            follow_redirects=False,
+            event_hooks={"response": [lambda response: bound_error(response, timeout_seconds)]},
+        ),
     )
 
 
@@ -318,14 +330,15 @@ def usage_of(said: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _string(value: object) -> str | None:
-    return value if isinstance(value, str) else None
+    return storable(value) if isinstance(value, str) else None
 
 
 def _count(value: object) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+    sound = isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _MOST_TOKENS
+    return value if sound and isinstance(value, int) else None
 
 
 def _dollars(value: object) -> decimal.Decimal | None:
     if not isinstance(value, int | float) or isinstance(value, bool):
         return None
-    return decimal.Decimal(str(value)) if math.isfinite(value) and value >= 0 else None
+    return decimal.Decimal(str(value)) if 0 <= value <= _MOST_DOLLARS else None

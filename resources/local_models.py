@@ -14,7 +14,7 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ConfigDict, RootModel, ValidationError
 
-from resources.catalogue import Catalogue, Entry, WeightFile, load_catalogue, read_yaml
+from resources.catalogue import Catalogue, Entry, WeightFile, load_catalogue, read_templated
 from resources.files import write_output
 from tagging_assets.domain.errors import SettingsError, WeightsCorrupt
 
@@ -96,7 +96,7 @@ def add_entries(folder: Path, entries: Mapping[str, Mapping[str, Any]]) -> None:
         for name in entries:
             if name in known.entries:
                 raise SettingsError(f"the catalogue has a model {name} already; choose another with --name")
-        there = read_yaml(path)["entries"] if path.exists() else {}
+        there = read_templated(path)["entries"] if path.exists() else {}
         said = yaml.safe_dump({"entries": {**there, **entries}}, sort_keys=False, allow_unicode=True, width=110)
         _checked(entries)
         write_output(path, (_HEAD + said).encode())

@@ -20,7 +20,7 @@ from resources.places import at_or_below, names_of
 from resources.statements import array, chunks, guard, rows_of
 from resources.tables import batch as batch_table
 from resources.tables import image as table
-from tagging_assets.domain.identity import BATCH_SIZE, ImageRef, uri_of
+from tagging_assets.domain.identity import BATCH_SIZE, ImageRef, endings_of, uri_of
 from tagging_assets.domain.scan import ScanResult
 from tagging_assets.domain.staleness import BatchSum
 
@@ -211,12 +211,14 @@ class Manifest:
         or by file name; the first of these that finds any.
         """  # noqa: D205
         wanted = text.strip()
-        if not wanted:
+        endings = endings_of(wanted.lstrip("./"))
+        if not wanted or not endings:
             return []
-        queries = [SELECT.where(table.c.uri == wanted)]
+        queries = [SELECT.where(table.c.uri == uri_of(wanted))]
         if len(wanted) >= _MIN_PREFIX and all(char in "0123456789abcdef" for char in wanted.lower()):
             queries.append(SELECT.where(table.c.image_id.startswith(wanted.lower(), autoescape=True)))
-        queries.append(SELECT.where(table.c.uri.endswith("/" + wanted.lstrip("./"), autoescape=True)))
+        named = [table.c.uri.endswith(f"/{ending}", autoescape=True) for ending in endings]
+        queries.append(SELECT.where(sa.or_(*named)))
         for query in queries:
             if found := self._refs(query.order_by(table.c.uri)):
                 return found

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pydantic
-import yaml
 
 from tagging_assets.domain.chat_settings import Prices
 from tagging_assets.domain.errors import SettingsError
 from tagging_assets.domain.prices import PriceTable
+from tagging_assets.text_files import read_text, read_yaml
 
 _OURS = Path(__file__).with_name("prices.yaml")
 
@@ -22,7 +22,7 @@ _OURS = Path(__file__).with_name("prices.yaml")
 @cache
 def our_prices() -> PriceTable:
     """The table that comes along."""
-    said = yaml.safe_load(_OURS.read_text(encoding="utf-8"))
+    said = read_yaml(_OURS)
     return PriceTable(f"prices of {said['date']}", _models(said["models"], _OURS))
 
 
@@ -36,11 +36,10 @@ def prices_in(path: Path) -> PriceTable:
         SettingsError: it cannot be read, or is no such table.
     """
     try:
-        text = path.read_text(encoding="utf-8")
-        said = json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)
-    except OSError as error:
-        raise SettingsError(f"llm.price_table: {path} cannot be read ({error.strerror})") from error
-    except (ValueError, yaml.YAMLError) as error:
+        said = json.loads(read_text(path)) if path.suffix == ".json" else read_yaml(path)
+    except SettingsError as error:
+        raise SettingsError(f"llm.price_table: {error}") from error
+    except (ValueError, RecursionError) as error:
         raise SettingsError(f"llm.price_table: {path} is neither JSON nor YAML") from error
     if not isinstance(said, dict):
         raise SettingsError(f"llm.price_table: {path} must map models to prices, as LiteLLM's table does")

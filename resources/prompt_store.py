@@ -8,6 +8,10 @@ from pathlib import Path
 
 from tagging_assets.domain.errors import SettingsError
 from tagging_assets.domain.prompts import Prompt, parse_prompt
+from tagging_assets.text_files import read_text
+
+#: No chat model takes in more.
+_MOST_BYTES = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +54,7 @@ def load_prompt(path: Path) -> Prompt:
     Raises:
         SettingsError: it cannot be read, does not make sense, or its id is not its file's name.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise SettingsError(f"{path}: cannot be read ({error.strerror})") from error
-    except UnicodeDecodeError as error:
-        raise SettingsError(f"{path}: is not UTF-8 text") from error
-    prompt = parse_prompt(text, str(path))
+    prompt = parse_prompt(read_text(path, most=_MOST_BYTES), str(path))
     if prompt.id != path.stem:
         raise SettingsError(f"{path}: says `id: {prompt.id}`; rename the file or the id so that they agree")
     return prompt

@@ -13,7 +13,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from tagging_assets.domain.calibration import Calibration
 from tagging_assets.domain.fitted import Fit
-from tagging_assets.domain.page import readable
+from tagging_assets.domain.printable import for_line, for_markdown
 from tagging_assets.domain.reliability import Bin
 
 _CARD, _INK, _SOFT, _LINE = "#ffffff", "#1d2126", "#5b6470", "#dcdcd6"
@@ -74,8 +74,8 @@ def reliability_png(fit: Fit, before: Calibration, *, scale: int = 1) -> bytes:
     picture = Image.new("RGB", (_WIDTH * scale, _HEIGHT * scale), _CARD)
     draw = ImageDraw.Draw(picture)
     said = _Axes(draw, scale, _LEFT)
-    said.text((24, 16), readable(fit.name), _INK, 20)
-    said.text((24, 46), readable(summary(fit)), _SOFT, 14)
+    said.text((24, 16), for_line(fit.name), _INK, 20)
+    said.text((24, 46), for_line(summary(fit)), _SOFT, 14)
     said.frame("confidence", "share that was right")
     draw.line((*said.point((0.0, 0.0)), *said.point((1.0, 1.0))), _LINE, 2 * scale)
     _draw_bins(said, fit.before.bins, _BEFORE, filled=False)
@@ -96,11 +96,9 @@ def reliability_markdown(fits: Sequence[Fit], before: Callable[[Fit], Calibratio
         most: diagrams; the others are named.
     """
     ordered = sorted(fits, key=lambda fit: (-fit.decisions, fit.name, fit.model))
-    images = [
-        f"![{readable(fit.name)}](data:image/png;base64,{base64.b64encode(reliability_png(fit, before(fit))).decode()})"
-        for fit in ordered[:most]
-    ]
-    others = ", ".join(f"{fit.name} ({fit.model})" for fit in ordered[most:])
+    drawn = [(fit.name, base64.b64encode(reliability_png(fit, before(fit))).decode()) for fit in ordered[:most]]
+    images = [f"![{for_markdown(name)}](data:image/png;base64,{data})" for name, data in drawn]
+    others = ", ".join(for_markdown(f"{fit.name} ({fit.model})") for fit in ordered[most:])
     return "\n\n".join([*images, *([f"Not drawn: {others}"] if others else [])])
 
 

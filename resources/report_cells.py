@@ -8,10 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tagging_assets.domain.page import readable
-
-#: Characters that Excel takes in a cell.
-_LONGEST = 32_767
+from tagging_assets.domain.printable import for_cell
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +84,9 @@ class Sheet:
         self.raw.set_row(0, _HEAD_POINTS)
         for column, head in enumerate(heads):
             self.raw.set_column(column, column, head.width, styles[head.style])
-            self.raw.write_string(0, column, head.name, styles["head"])
+            self.raw.write_string(0, column, for_cell(head.name), styles["head"])
             if head.note:
-                self.raw.write_comment(0, column, head.note, {"x_scale": 2})
+                self.raw.write_comment(0, column, for_cell(head.note), {"x_scale": 2})
 
     def add(self, values: Sequence[Value]) -> None:
         """Write the next row."""
@@ -136,13 +133,8 @@ def write(raw: Any, place: tuple[int, int], value: Value, style: Any) -> None:
     if isinstance(value, Formula):
         raw.write_formula(row, column, value.text, style, value.value)
     elif isinstance(value, str):
-        raw.write_string(row, column, shown(value), style)
+        raw.write_string(row, column, for_cell(value), style)
     elif value is None:
         raw.write_blank(row, column, None, style)
     else:
         raw.write_number(row, column, value, style)
-
-
-def shown(text: str) -> str:
-    """Text that fits into a cell."""
-    return readable(text)[:_LONGEST]

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import escape
 
-from tagging_assets.domain.page import readable
+from tagging_assets.domain.printable import for_line
 from tagging_assets.domain.scoreboard import Given, Photo, Rule, Scoreboard
 from tagging_assets.domain.scoreboard_tables import HEAT, Cell, Table, recall_table, rules_table, standings_table
 from tagging_assets.domain.scoreboard_words import (
@@ -74,7 +74,7 @@ def document_pdf(board: Scoreboard, thumbnails: Mapping[str, bytes], plots: Sequ
         rightMargin=_MARGIN,
         topMargin=_MARGIN,
         bottomMargin=_MARGIN + 8,
-        title=readable(f"Experiment {board.experiment}"),
+        title=for_line(f"Experiment {board.experiment}"),
         author="",
         invariant=1,
     )
@@ -99,7 +99,7 @@ def _fonts() -> None:
 
 
 def _foot(board: Scoreboard) -> Any:
-    said = readable(f"Experiment {board.experiment} · {board.made_at:%Y-%m-%d}")
+    said = for_line(f"Experiment {board.experiment} · {board.made_at:%Y-%m-%d}")
     said = said if len(said) <= 90 else f"{said[:89]}…"
 
     def draw(canvas: Any, _: Any) -> None:
@@ -131,7 +131,7 @@ def _text(text: str, size: float = 9.0, **more: Any) -> Any:
 
 def _marked(text: str) -> str:
     # a column may be too narrow for spaces that hold words together
-    return escape("".join(" " if one.isspace() else one if one.isprintable() else "□" for one in readable(text)))
+    return escape("".join(" " if one.isspace() else one if one.isprintable() else "□" for one in for_line(text)))
 
 
 def _heading(text: str) -> Any:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from resources.report_labels import Label, place_labels
-from tagging_assets.domain.page import readable
+from tagging_assets.domain.printable import for_line
 from tagging_assets.domain.scoreboard import Estimate, Scoreboard, Standing
 
 
@@ -268,7 +268,7 @@ def _drawable(text: str) -> str:
     from matplotlib.font_manager import findfont, get_font
 
     known = get_font(findfont("DejaVu Sans")).get_charmap()
-    return "".join(one if ord(one) in known and one.isprintable() else "□" for one in readable(text))
+    return "".join(one if ord(one) in known and one.isprintable() else "□" for one in for_line(text))
 
 
 def _png(figure: Any) -> bytes:

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from resources.report_cells import Formula, Head, Sheet, Styles, Value, shown, write
+from resources.report_cells import Formula, Head, Sheet, Styles, Value, write
 from resources.report_sheets import RULES, Sheets, add_sheets, fill_sheets
+from tagging_assets.domain.printable import for_cell
 from tagging_assets.domain.scoreboard import Estimate, Scoreboard, Standing
 from tagging_assets.domain.scoreboard_rows import count_of_scores, rows_of
 from tagging_assets.domain.scoreboard_tables import HEAT
@@ -41,7 +42,7 @@ def workbook_xlsx(board: Scoreboard, most_rows: int = MOST_ROWS) -> bytes:
     workbook = xlsxwriter.Workbook(buffer, {"in_memory": True})
     made = board.made_at.replace(tzinfo=None, microsecond=0)
     workbook.set_properties(
-        {"title": shown(f"Experiment {board.experiment}"), "comments": shown(board.purpose), "created": made}
+        {"title": for_cell(f"Experiment {board.experiment}"), "comments": for_cell(board.purpose), "created": made}
     )
     styles = Styles(workbook)
     live = 0 < count_of_scores(board.photos) <= most_rows
@@ -156,7 +157,7 @@ def _recall(workbook: Any, styles: Styles, board: Scoreboard) -> None:
     known.sort(key=lambda pair: -pair[1].mean)
     batches = [one for one in board.batches if any(one.batch in it.recall_by_batch for it, _ in known)]
     heads = [Head("Model", 34), Head("Avg Latency (ms)", 12, "whole"), Head("Avg Recall", 12, "number")]
-    heads += [Head(batch.label, 16, "number", f"Batch {shown(batch.batch)}: recall (photos).") for batch in batches]
+    heads += [Head(batch.label, 16, "number", f"Batch {for_cell(batch.batch)}: recall (photos).") for batch in batches]
     sheet = Sheet(workbook, styles, "Recall", _distinct(heads), len(known))
     formats: dict[int, Any] = {}
     for one, recall in known:

@@ -14,6 +14,7 @@ from typing import Any
 from resources.files import write_output
 from tagging_assets.domain.errors import SettingsError
 from tagging_assets.domain.yaml_faults import yaml_message
+from tagging_assets.domain.yaml_text import parse_yaml
 
 #: A setting by its keys from the top, such as ``("llm", "sampling", "temperature")``.
 Place = tuple[str, ...]
@@ -53,9 +54,9 @@ class Edit:
         try:
             write_output(self.path, self.after.encode())
         except OSError as error:
-            raise SettingsError(
-                f"{self.path} cannot be written ({error.strerror}); put it in by hand:\n{self.diff}"
-            ) from error
+            wrong = SettingsError(f"{self.path} cannot be written ({error.strerror}); put it in by hand:")
+            wrong.add_note(self.diff)
+            raise wrong from error
 
 
 def said(path: Path, places: Sequence[Place]) -> dict[Place, Any]:
@@ -125,6 +126,8 @@ def _load(path: Path, text: str) -> tuple[Any, Any]:
     from ruamel.yaml.comments import CommentedMap
     from ruamel.yaml.error import YAMLError
 
+    # This reader is slower and knows no limits.
+    parse_yaml(text, str(path))
     yaml = YAML()
     yaml.preserve_quotes = True
     yaml.width = 1 << 16
@@ -135,7 +138,7 @@ def _load(path: Path, text: str) -> tuple[Any, Any]:
     yaml.indent(mapping=mapping, sequence=mapping + 2, offset=mapping)
     try:
         document = yaml.load(text)
-    except YAMLError as error:
+    except (YAMLError, ValueError) as error:
         raise SettingsError(f"{path}: is not YAML: {yaml_message(error)}") from error
     if document is None:
         document = CommentedMap()

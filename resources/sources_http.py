@@ -17,6 +17,7 @@ from pathlib import Path
 import httpx
 
 from tagging_assets.domain.errors import WeightsMissing
+from tagging_assets.domain.printable import for_line
 
 #: Opens a display for ``(label, total bytes or None, bytes already there)``; gives a function to advance it.
 Progress = Callable[[str, int | None, int], AbstractContextManager[Callable[[int], None]]]
@@ -54,15 +55,20 @@ def console_progress(label: str, total: int | None, have: int) -> Iterator[Calla
     """A bar on stderr where that is a terminal, and one line where it is a file or a pipe."""
     if not sys.stderr.isatty():
         size = f" ({total / 1e6:.1f} MB)" if total else ""
-        print(f"fetching {label}{size}", file=sys.stderr, flush=True)
+        print(f"fetching {for_line(label)}{size}", file=sys.stderr, flush=True)
         yield lambda _: None
         return
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
-    columns = (TextColumn("fetching {task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    columns = (
+        TextColumn("fetching {task.description}", markup=False),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+    )
     with Progress(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task(label, total=total, completed=have)
+        task = bar.add_task(for_line(label), total=total, completed=have)
         yield lambda count: bar.advance(task, count)
 
 

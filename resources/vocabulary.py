@@ -10,7 +10,9 @@ from pathlib import Path
 
 from tagging_assets.domain.errors import PolicyError, SettingsError
 from tagging_assets.domain.policy import refused
+from tagging_assets.domain.printable import unseen
 from tagging_assets.domain.rules import normalise_tag
+from tagging_assets.text_files import read_text
 
 _COMMENT = re.compile(r"(?:^|\s)#.*$")
 _LONGEST = 80
@@ -25,18 +27,15 @@ def load_vocabulary(path: Path) -> tuple[str, ...]:
         SettingsError: it cannot be read, holds no tag, or a line is too long to be one.
         PolicyError: a line names what must never be tagged.
     """
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise SettingsError(f"{path}: cannot be read ({error.strerror}); see llm.vocabulary") from error
-    except UnicodeDecodeError as error:
-        raise SettingsError(f"{path}: is not UTF-8 text; save it as UTF-8") from error
+    text = read_text(path, "see llm.vocabulary")
     tags: dict[str, None] = {}
     never: dict[int, str] = {}
     for number, line in enumerate(text.splitlines(), start=1):
         tag = normalise_tag(_COMMENT.sub("", line))
         if not tag:
             continue
+        if hidden := unseen(tag):
+            raise SettingsError(f"{path}: line {number}: the unseen letter {hidden} is in it; write the tag plainly")
         if len(tag) > _LONGEST:
             raise SettingsError(f"{path}: line {number}: {len(tag)} letters are no tag; write one tag a line")
         category = refused(tag)

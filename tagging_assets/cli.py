@@ -9,21 +9,52 @@ from tagging_assets import interrupts
 # What is imported next takes long enough to be interrupted.
 interrupts.arm(__name__)
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer._click.exceptions import ClickException
+from typer.core import TyperGroup
 
 from tagging_assets.cli_experiment import experiment_app
 from tagging_assets.cli_models import models_app, provider_batches
-from tagging_assets.commands.console import print_json, stderr
+from tagging_assets.commands.console import print_json, print_note
 from tagging_assets.commands.exits import failed, whole_output
 from tagging_assets.commands.options import ByOption, JsonOption, SettingsOption, WhyOption
 from tagging_assets.domain.chat_settings import Strategy
 from tagging_assets.domain.errors import SettingsError
+from tagging_assets.domain.printable import for_line
+
+
+class _Commands(TyperGroup):
+    """All commands. What was typed and is not understood is repeated so that no letter of it acts on the terminal."""
+
+    def make_context(self, *args: Any, **extra: Any) -> Any:
+        """Read the arguments of the whole."""
+        with _repeated_safely():
+            return super().make_context(*args, **extra)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Read the arguments of the command, and do it."""
+        with _repeated_safely():
+            return super().invoke(ctx)
+
+
+@contextmanager
+def _repeated_safely() -> Iterator[None]:
+    try:
+        yield
+    except ClickException as error:
+        said = for_line(error.format_message())
+        error.format_message = lambda: said  # type: ignore[method-assign]
+        raise
+
 
 app = typer.Typer(
+    cls=_Commands,
     help="Tags on pictures that can be trusted, explained, corrected and undone.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -250,7 +281,7 @@ def explain(
         explained = explaining.explain(session, ref, tag=tag, at=then)
         drawn = explaining.write_drawings(session, ref, explained, svg=svg, html=html) if svg or html else []
     for path in drawn:
-        stderr.print(f"drawn: {path}", highlight=False, soft_wrap=True)
+        print_note(f"drawn: {path}")
     if as_json:
         print_json(explained.told)
     elif not drawn:
@@ -281,7 +312,7 @@ def calibrate(
         page = command.write_page(session, done, html) if html else None
     print_json(done.as_json()) if as_json else command.show(done)
     if page:
-        stderr.print(f"Diagrams: {page}", highlight=False, soft_wrap=True)
+        print_note(f"Diagrams: {page}")
 
 
 @app.command()

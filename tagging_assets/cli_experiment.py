@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from tagging_assets.commands.console import print_json, stderr
+from tagging_assets.commands.console import print_json, print_note
 from tagging_assets.commands.options import ByOption, JsonOption, SettingsOption, WhyOption
 
 experiment_app = typer.Typer(help="Prompts, models and parameters side by side: asked, scored, voted on, promoted.")
@@ -102,7 +102,7 @@ def experiment_report(
     if as_json:
         print_json([str(path) for path in written])
     for path in () if as_json else written:
-        stderr.print(f"written: {path}", highlight=False, soft_wrap=True)
+        print_note(f"written: {path}")
 
 
 @experiment_app.command("promote")
@@ -192,8 +192,8 @@ def experiment_mark(
             print_json(done.as_json()) if as_json else command.show_imported(done)
         elif export is not None:
             lines = command.export_sheet(session, name, export, who)
-            print_json({"experiment": name, "lines": lines, "path": str(export)}) if as_json else stderr.print(
-                f"written: {export}, {lines} tags to mark", highlight=False, soft_wrap=True
+            print_json({"experiment": name, "lines": lines, "path": str(export)}) if as_json else print_note(
+                f"written: {export}, {lines} tags to mark"
             )
         else:
             command.judge(session, name, start="/mark", who=who, port=port, browser=browser)

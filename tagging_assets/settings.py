@@ -10,19 +10,21 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pydantic
-import yaml
 
 from tagging_assets.domain.chat_settings import ADVICE, Chat
 from tagging_assets.domain.errors import SettingsError
 from tagging_assets.domain.rules import Rules, validation_message
-from tagging_assets.domain.yaml_faults import yaml_message
+from tagging_assets.text_files import read_yaml
 
 #: The settings of the project itself, used where nothing else is named.
 DEFAULT_SETTINGS = Path(__file__).resolve().parents[1] / "tagging.yaml"
 
+#: Files that extend one another.
+_MOST_BASES = 20
+
 
 class _Section(pydantic.BaseModel):
-    model_config = pydantic.ConfigDict(extra="forbid", frozen=True)
+    model_config = pydantic.ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Source(_Section):
@@ -144,27 +146,30 @@ def load_settings(path: Path | None = None) -> Settings:
 
 
 def _merged(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
-    path = path.resolve()
+    path = _resolved(path, "extends")
     if path in seen:
         raise SettingsError(f"{path}: extends itself; remove one `extends`")
-    try:
-        said = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    except OSError as error:
-        raise SettingsError(f"{path}: cannot be read ({error.strerror}); name one with --settings") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{path}: is not YAML: {yaml_message(error)}") from error
+    said = read_yaml(path, "name one with --settings") or {}
     if not isinstance(said, dict):
         raise SettingsError(f"{path}: must be a mapping such as `data_dir: .tagging`")
-    _anchor(said, path.parent)
+    try:
+        _anchor(said, path.parent)
+    except SettingsError as error:
+        raise SettingsError(f"{path}: {error}") from error
     base = said.pop("extends", None)
-    return _overlay(_merged(path.parent / base, (*seen, path)), said) if base else said
+    if not base:
+        return said
+    if not isinstance(base, str) or len(seen) >= _MOST_BASES:
+        raise SettingsError(f"{path}: extends: name one settings file, at most {_MOST_BASES} in a row")
+    return _overlay(_merged(path.parent / base, (*seen, path)), said)
 
 
 def _anchor(said: dict[str, Any], folder: Path) -> None:
     """Relative paths count from the file that says them, whoever extends it."""
     _anchor_in(said, ("data_dir", "prompts_dir"), folder)
     _anchor_in(said.get("llm"), ("vocabulary", "price_table"), folder)
-    for source in said.get("sources") or ():
+    sources = said.get("sources")
+    for source in sources if isinstance(sources, list) else ():
         _anchor_in(source, ("path",), folder)
 
 
@@ -172,7 +177,21 @@ def _anchor_in(section: object, names: Sequence[str], folder: Path) -> None:
     if isinstance(section, dict):
         for name in names:
             if isinstance(section.get(name), str):
-                section[name] = str((folder / Path(section[name]).expanduser()).resolve())
+                section[name] = str(_resolved(folder / _home(section[name], name), name))
+
+
+def _home(path: str, name: str) -> Path:
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:
+        raise SettingsError(f"{name}: {path}: {error}") from error
+
+
+def _resolved(path: Path, name: str) -> Path:
+    try:
+        return path.resolve()
+    except (OSError, ValueError, RuntimeError) as error:
+        raise SettingsError(f"{name}: {path} is no path ({error})") from error
 
 
 def _overlay(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:

@@ -117,6 +117,22 @@ def trickles(seconds: float = 0.02) -> Behaviour:
     return behave
 
 
+def floods(status: int, part: bytes = b"x" * 65_536, headers: Mapping[str, str] | None = None) -> Behaviour:
+    """Send a body that never ends, as fast as it is taken."""
+
+    def behave(handler: "_Handler") -> None:
+        handler.send_response(status)
+        for name, value in (headers or {"Content-Type": "application/json"}).items():
+            handler.send_header(name, value)
+        handler.end_headers()
+        with contextlib.suppress(OSError):
+            while not handler.stub.closing.is_set():
+                handler.wfile.write(part)
+        handler.close_connection = True
+
+    return behave
+
+
 def hangs_up() -> Behaviour:
     """Close the connection without a word."""
 

@@ -9,6 +9,7 @@ from resources.row_store import RowStore
 from resources.scoreboards import Scoreboards
 from tagging_assets.assets.benchmark import benchmark_asset, schema_result
 from tagging_assets.domain.hashing import content_hash
+from tagging_assets.domain.printable import markdown_list
 from tagging_assets.domain.schemas import BENCHMARK_SCORES
 from tagging_assets.domain.standings_text import standings_markdown
 from tagging_assets.partitions import experiments as by_experiment
@@ -29,7 +30,7 @@ def benchmark_scores(
             "dagster/row_count": len(rows),
             "photos": len(board.photos),
             "standings": dg.MetadataValue.md(standings_markdown(board)),
-            "notes": dg.MetadataValue.md("\n".join(f"- {note}" for note in board.notes) or "none"),
+            "notes": dg.MetadataValue.md(markdown_list(board.notes) or "none"),
         },
         data_version=dg.DataVersion(content_hash(rows)),
         check_results=[schema_result(BENCHMARK_SCORES, rows)],

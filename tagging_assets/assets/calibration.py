@@ -11,6 +11,7 @@ from resources.reliability import reliability_markdown
 from tagging_assets.assets.stage import OWNER
 from tagging_assets.automation import decisions_changed
 from tagging_assets.domain.fitted import Fitted
+from tagging_assets.domain.printable import markdown_table
 from tagging_assets.domain.teaching import Teacher
 
 
@@ -68,5 +69,4 @@ def told(fitted: Fitted, teacher: Teacher) -> Mapping[str, Any]:
 
 
 def _table(columns: tuple[str, ...], rows: list[tuple[object, ...]]) -> dg.MarkdownMetadataValue:
-    lines = [columns, ("---",) * len(columns), *rows]
-    return dg.MetadataValue.md("\n".join(f"| {' | '.join(map(str, line))} |" for line in lines))
+    return dg.MetadataValue.md(markdown_table(columns, rows))

@@ -17,6 +17,7 @@ from resources.parity import LIMITS, Parity
 from resources.weights import WeightsStore
 from tagging_assets.assets.stage import OWNER
 from tagging_assets.domain.hashing import content_hash
+from tagging_assets.domain.printable import markdown_table
 
 NAME = "exported_models"
 PARITY = "parity"
@@ -79,11 +80,11 @@ def _make(
 
 def parity_table(parity: Parity) -> dg.MarkdownMetadataValue:
     """Each measure beside what it must reach."""
-    lines = ["| measure | measured | must be |", "| --- | --- | --- |"]
-    for name, measured in parity.measures.items():
-        limit = LIMITS[name]
-        lines.append(f"| {limit.says} | {measured:.6g} | {'≥' if limit.at_least else '≤'} {limit.value:g} |")
-    return dg.MetadataValue.md("\n".join(lines))
+    rows = [
+        (LIMITS[name].says, f"{measured:.6g}", f"{'≥' if LIMITS[name].at_least else '≤'} {LIMITS[name].value:g}")
+        for name, measured in parity.measures.items()
+    ]
+    return dg.MetadataValue.md(markdown_table(("measure", "measured", "must be"), rows))
 
 
 def told(notes: ModelNotes) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from resources.weights import WeightsStore
 from tagging_assets.assets.exported_models import told
 from tagging_assets.assets.stage import OWNER
 from tagging_assets.domain.hashing import content_hash
+from tagging_assets.domain.printable import markdown_table
 
 NAME = "quantised_models"
 AGREEMENT = "agreement"
@@ -103,7 +104,6 @@ def _make(
 
 def cost_table(made: Quantised) -> dg.MarkdownMetadataValue:
     """Each measure, the deciding one first."""
-    lines = ["| measure | against fp32 |", "| --- | --- |"]
-    lines.append(f"| {made.cost.means} | {made.cost.agreement:.4f} (must be ≥ {made.cost.least:g}) |")
-    lines += [f"| {name.replace('_', ' ')} | {value:g} |" for name, value in made.notes.accuracy.items()]
-    return dg.MetadataValue.md("\n".join(lines))
+    rows = [(made.cost.means, f"{made.cost.agreement:.4f} (must be ≥ {made.cost.least:g})")]
+    rows += [(name.replace("_", " "), f"{value:g}") for name, value in made.notes.accuracy.items()]
+    return dg.MetadataValue.md(markdown_table(("measure", "against fp32"), rows))

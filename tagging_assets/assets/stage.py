@@ -15,6 +15,7 @@ from tagging_assets.domain.checks import descriptions_of, problems_of, set_aside
 from tagging_assets.domain.frames import StageFrame
 from tagging_assets.domain.freshness import Item, Recipe
 from tagging_assets.domain.models import Model
+from tagging_assets.domain.printable import markdown_list
 from tagging_assets.domain.stages import STAGES
 from tagging_assets.partitions import image_batches
 from tagging_assets.run_tags import retrying_of
@@ -163,6 +164,6 @@ def _told(run: StageRun) -> dict[str, Any]:
     if failures:
         told["failures by kind"] = dg.MetadataValue.json(dict(failures))
         told["failed"] = dg.MetadataValue.md(
-            "\n".join(f"- `{record.image_id}` {record.error}" for record in current if not record.ok)
+            markdown_list(f"{record.image_id} {record.error}" for record in current if not record.ok)
         )
     return told

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from tagging_assets import run_tags
 from tagging_assets.assets.runs import batches_under_way
-from tagging_assets.commands.console import counted, stderr
+from tagging_assets.commands.console import counted, print_note
 from tagging_assets.commands.in_process import broken_checks
 from tagging_assets.commands.session import Session
 from tagging_assets.domain.errors import RunFailed
@@ -66,7 +66,7 @@ def launch(
     versions = session.line.versions([batch for batch in batches if batch not in under_way])
     asked = session.toolbox.claims.take(versions, by=operation, now=now)
     if len(asked) < len(batches):
-        stderr.print(f"{len(batches) - len(asked)} batches were asked for already.")
+        print_note(f"{len(batches) - len(asked)} batches were asked for already.")
     if not asked:
         return None
     instance.add_dynamic_partitions(str(image_batches.name), asked)

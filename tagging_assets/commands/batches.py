@@ -4,10 +4,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from rich.markup import escape
-
 from tagging_assets import run_tags
-from tagging_assets.commands.console import stderr
+from tagging_assets.commands.console import print_note, styled
 from tagging_assets.commands.in_process import executing
 from tagging_assets.commands.session import Session
 from tagging_assets.domain.errors import CheckFailed
@@ -70,10 +68,10 @@ def run_batches(
                 if not session.line.stale_batches([batch], now=datetime.now(UTC), retrying=retrying):
                     continue
                 if len(batches) > 1:
-                    stderr.print(f"[bold]{batch}[/bold] ({place} of {len(batches)})", highlight=False)
+                    print_note(styled(batch, "bold"), f" ({place} of {len(batches)})")
                 try:
                     runs[batch] = execute(batch, {run_tags.RETRYING: retrying.value}, stages)
                 except CheckFailed as error:
                     blocked[batch] = str(error)
-                    stderr.print(f"[red]stopped[/red] {escape(f'{batch}: {error}')}", highlight=False, soft_wrap=True)
+                    print_note(styled("stopped", "red"), f" {batch}: {error}")
     return RanBatches(runs, blocked)

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from resources.files import storage_error, write_output
 from resources.reliability import reliability_png
-from tagging_assets.commands.console import print_table, stderr
+from tagging_assets.commands.console import print_note, print_table
 from tagging_assets.commands.in_process import executing
 from tagging_assets.commands.session import Session
 from tagging_assets.domain.calibration_page import calibration_page
@@ -124,8 +124,8 @@ def show(calibrated: Calibrated) -> None:
         columns = [column.format(precision=fitted.precision) for column in _COLUMNS]
         print_table(f"{len(fitted.fits)} fitted, {len(fitted.refused)} as in the catalogue", columns, rows)
     elif calibrated.state != "reverted":
-        stderr.print("There are no decisions on what the models in use said; `tagging decide` takes them down.")
-    stderr.print(_VERDICTS[calibrated.state], highlight=False)
+        print_note("There are no decisions on what the models in use said; `tagging decide` takes them down.")
+    print_note(_VERDICTS[calibrated.state])
 
 
 _VERDICTS: dict[State, str] = {

@@ -8,7 +8,7 @@ from typing import Any
 from resources.chat_abilities import ChatAbilities
 from resources.chat_models import ChatModels
 from resources.weights import WeightsStore
-from tagging_assets.commands.console import print_table, stderr
+from tagging_assets.commands.console import print_note, print_table
 from tagging_assets.commands.session import open_database
 from tagging_assets.domain.chat_settings import EMBEDDED, Chat
 from tagging_assets.domain.errors import DatabaseUnavailable, SettingsError
@@ -104,10 +104,8 @@ def _missing(one: Mapping[str, Any], weights: WeightsStore) -> str:
 def _say(costs: Mapping[str, float | None]) -> None:
     for name, most in costs.items():
         money = "nobody knows what it costs" if most is None else "free" if not most else f"at most ${most:.4f}"
-        stderr.print(
+        print_note(
             f"{name}: asking what it can do: 5 questions, a few hundred tokens and one small picture; {money}.",
-            highlight=False,
-            soft_wrap=True,
         )
 
 
@@ -143,7 +141,7 @@ def show(chats: Chats) -> None:
         why = one["why_not"] or one["probed"].get("errors", {}).get("answers")
         if why:
             asked = "not asked" if one["why_not"] else "does not answer"
-            stderr.print(f"{name}: {asked}: {why}", highlight=False, markup=False, soft_wrap=True)
+            print_note(f"{name}: {asked}: {why}")
 
 
 def _word(able: bool | None) -> str:

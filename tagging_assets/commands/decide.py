@@ -12,7 +12,7 @@ from typing import Any
 from resources.photo_folder import canonical
 from resources.photo_names import PhotoNames
 from tagging_assets.commands.batches import run_batches
-from tagging_assets.commands.console import print_table, stderr
+from tagging_assets.commands.console import print_note, print_table
 from tagging_assets.commands.explain import find_image
 from tagging_assets.commands.session import Session
 from tagging_assets.domain.errors import SettingsError
@@ -265,7 +265,7 @@ def show(decided: Decided, *, dry_run: bool) -> None:
     """Tell a person what was done, or would be."""
     if not decided.said:
         done = "; what was left to publish is published" if decided.runs else ""
-        stderr.print(f"Nothing new: it stands already{done}.", highlight=False)
+        print_note(f"Nothing new: it stands already{done}.")
         return
     photos = len({one.request.image_id for one in decided.said})
     verb = "would be written down" if dry_run else "written down"
@@ -284,7 +284,7 @@ def show(decided: Decided, *, dry_run: bool) -> None:
         ],
     )
     if len(decided.said) > _SHOWN:
-        stderr.print(f"… and {len(decided.said) - _SHOWN} more; --json tells all.", highlight=False)
+        print_note(f"… and {len(decided.said) - _SHOWN} more; --json tells all.")
 
 
 def _unfinished(session: Session, batches: Sequence[str], now: datetime) -> list[str]:

@@ -5,7 +5,7 @@ from pathlib import Path
 from resources.contact_sheet import encode_jpeg, render_png
 from resources.files import storage_error, write_output
 from resources.samples import fetch_samples
-from tagging_assets.commands.console import stderr
+from tagging_assets.commands.console import print_note
 from tagging_assets.commands.overview import show_tags, tags
 from tagging_assets.commands.run import RunReport, run_paths, say
 from tagging_assets.commands.session import PROJECT, Session, open_session
@@ -26,8 +26,8 @@ def run_demo(settings_path: Path) -> int:
     show_tags(told)
     say(report)
     for sheet in sheets:
-        stderr.print(f"contact sheet: {sheet}", highlight=False, soft_wrap=True)
-    stderr.print(f"why: .venv/bin/tagging explain -s {settings_path} chelsea.png", highlight=False, soft_wrap=True)
+        print_note(f"contact sheet: {sheet}")
+    print_note(f"why: .venv/bin/tagging explain -s {settings_path} chelsea.png")
     return 1 if report.failed else 0
 
 

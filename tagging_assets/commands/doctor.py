@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rich.markup import escape
 
 from resources.data_folder import open_data_folder
 from resources.faults import understood
-from tagging_assets.commands.console import stdout
+from tagging_assets.commands.console import print_line, styled
 from tagging_assets.domain.asking_way import choose_way
 from tagging_assets.domain.chat_settings import EMBEDDED, ChatModelEntry
 from tagging_assets.domain.errors import DiskFull, ModelError, ModelFailed, RunFailed, SettingsError, WeightsMissing
@@ -234,5 +233,5 @@ def _runs(settings: Settings) -> str:
 def show(findings: Sequence[Finding]) -> None:
     """Tell a person."""
     for one in findings:
-        mark = "[green]ok [/green]" if one["ok"] else "[red]bad[/red]"
-        stdout.print(f"{mark} {one['check']:<17} {escape(one['says'])}", highlight=False, soft_wrap=True)
+        mark = styled("ok ", "green") if one["ok"] else styled("bad", "red")
+        print_line(mark, f" {one['check']:<17} {one['says']}")

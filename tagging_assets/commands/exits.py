@@ -8,9 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import typer
-from rich.markup import escape
 
-from tagging_assets.commands.console import drop_stdout, reader_gone, stderr
+from tagging_assets.commands.console import drop_stdout, print_error, reader_gone
 
 #: Wrong use, settings, or something that concerns all images.
 _WRONG = 2
@@ -66,6 +65,5 @@ def failed(error: Exception) -> int:
     # Knows the errors of the database's library, which takes long to load.
     from resources.faults import understood
 
-    told = understood(error, None)
-    stderr.print(f"[red]{told.kind}[/red]: {escape(str(told))}", highlight=False, soft_wrap=True)
+    print_error(understood(error, None))
     return _WRONG

@@ -7,13 +7,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from rich.markup import escape
-
 from resources.choices import entries_in_use
 from resources.experiments import Paid
 from resources.interviews import NEEDS
 from tagging_assets.commands.batches import run_batches
-from tagging_assets.commands.console import stderr
+from tagging_assets.commands.console import print_note, styled
 from tagging_assets.commands.experiment_planning import Planned, Typed, plan
 from tagging_assets.commands.experiment_results import board_json, show_board
 from tagging_assets.commands.exporting import make_missing
@@ -194,24 +192,22 @@ def say(done: Done) -> None:
     """Tell a person."""
     show_board(done.board)
     for label, error in done.failed.items():
-        stderr.print(f"[red]not asked[/red] {label}: {escape(error)}", highlight=False, soft_wrap=True)
+        print_note(styled("not asked", "red"), f" {label}: {error}")
     for label in done.silent:
-        stderr.print(f"[yellow]no answer at all[/yellow] from {label}", highlight=False, soft_wrap=True)
+        print_note(styled("no answer at all", "yellow"), f" from {label}")
     if done.missing:
-        stderr.print(f"Left out, as gone or not readable: {count(done.missing, 'photo')}.", highlight=False)
+        print_note(f"Left out, as gone or not readable: {count(done.missing, 'photo')}.")
     if done.planned.unknown:
         names = ", ".join(done.planned.unknown[:5]) + (" …" if len(done.planned.unknown) > 5 else "")
         told = f"Names of the reference that mean none of the photos, or several: {names}"
-        stderr.print(escape(told), highlight=False, soft_wrap=True)
+        print_note(told)
     unknown = f" and that of {done.paid.unknown} unknown" if done.paid.unknown else ""
     unasked = f", {done.unasked} without a question as nothing spoke for any tag" if done.unasked else ""
     held_back = f", {done.held_back} not asked yet" if done.held_back else ""
-    stderr.print(
+    print_note(
         f"Answers: {done.asked} asked now, {done.known} known before{unasked}{held_back}. "
         f"Calls {done.paid.calls}, cost {money(float(done.paid.cost_usd))}{unknown}.",
-        highlight=False,
-        soft_wrap=True,
     )
     pages = [path for path in done.reports if path.suffix == ".html"] or done.reports
     for path in pages:
-        stderr.print(f"Report: {path}", highlight=False, soft_wrap=True)
+        print_note(f"Report: {path}")

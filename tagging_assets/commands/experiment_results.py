@@ -6,9 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from rich.markup import escape
-
-from tagging_assets.commands.console import print_table, stderr
+from tagging_assets.commands.console import print_note, print_table
 from tagging_assets.commands.session import Session
 from tagging_assets.domain.scoreboard import Scoreboard
 from tagging_assets.domain.scoreboard_words import count
@@ -48,11 +46,11 @@ def show_list(told: Sequence[dict[str, Any]]) -> None:
         [
             (
                 one["name"],
-                escape(one["purpose"]),
+                one["purpose"],
                 ", ".join(one["contestants"]),
                 one["photos"] or "",
                 money(one["cost_usd"]) if one["at"] else "",
-                f"{one['at']:%Y-%m-%d %H:%M} by {escape(one['who'])}" if one["at"] else "not run yet",
+                f"{one['at']:%Y-%m-%d %H:%M} by {one['who']}" if one["at"] else "not run yet",
             )
             for one in told
         ],
@@ -79,12 +77,12 @@ def board_json(board: Scoreboard) -> dict[str, Any]:
 
 def show_board(board: Scoreboard) -> None:
     """Tell a person."""
-    rows = [[escape(cell) for cell in row] for row in standings_rows(board)]
+    rows = [[cell for cell in row] for row in standings_rows(board)]
     said = [place for place, _ in enumerate(COLUMNS) if any(row[place] for row in rows)]
     title = f"{board.experiment}: {count(len(board.photos), 'photo')}, scored {board.made_at:%Y-%m-%d %H:%M} UTC"
     print_table(title, [COLUMNS[place] for place in said], [[row[place] for place in said] for row in rows])
     for note in board.notes:
-        stderr.print(f"- {escape(note)}", highlight=False, soft_wrap=True)
+        print_note(f"- {note}")
 
 
 def report(session: Session, name: str, out: Path | None) -> list[Path]:

@@ -4,10 +4,7 @@ from collections.abc import Mapping, Sequence
 from itertools import zip_longest
 from typing import Any
 
-from rich.markup import escape
-from rich.tree import Tree
-
-from tagging_assets.commands.console import stdout
+from tagging_assets.commands.console import Branch, Piece, styled
 from tagging_assets.domain.changes import shown
 from tagging_assets.domain.fusion import explain_tag
 from tagging_assets.domain.lineage_facts import event_line, score_line
@@ -28,11 +25,11 @@ def show(told: Mapping[str, Any]) -> None:
     """
     at = told["at"]
     when = "now" if at is None else f"as it was on {at.astimezone():%Y-%m-%d %H:%M:%S %Z}"
-    photo = Tree(f"[bold]{escape(told['image'])}[/bold]  {told['image_id']}  [cyan]{when}[/cyan]")
+    photo = Branch(styled(told["image"], "bold"), f"  {told['image_id']}  ", styled(when, "cyan"))
     content = f"{told['content_hash'][:_SHORT]}…" if told["content_hash"] else "unknown"
     photo.add(f"bytes {content}  pixels {(told['pixel_id'] or 'not decoded')[:_SHORT]}…")
     if told["caption"]:
-        photo.add(f"caption: {escape(told['caption'])}")
+        photo.add(f"caption: {told['caption']}")
     if told["asked"] is not None:
         _add_missing(photo, told["asked"])
     else:
@@ -43,55 +40,65 @@ def show(told: Mapping[str, Any]) -> None:
     if said:
         people = photo.add("people say besides")
         for one in said:
-            people.add(f"{escape(one['tag'])}: {_sentence(one)}")
+            people.add(f"{one['tag']}: {_sentence(one)}")
     _add_chain(photo.add("made by"), told["chain"])
-    # Wrapped, not cut: rich crops the lines of a tree that may not wrap.
-    stdout.print(photo)
+    photo.print()
 
 
-def _add_tag(tags: Tree, tag: Mapping[str, Any], decisions: Sequence[Mapping[str, Any]]) -> None:
+def _add_tag(tags: Branch, tag: Mapping[str, Any], decisions: Sequence[Mapping[str, Any]]) -> None:
     style = "bold strike" if tag["status"] == REJECTED else "bold"
-    branch = tags.add(f"[{style}]{escape(tag['tag'])}[/] {tag['score']:.2f} {tag['status']}: {escape(tag['reason'])}")
+    branch = tags.add(styled(tag["tag"], style), f" {tag['score']:.2f} {tag['status']}: {tag['reason']}")
     # One line per source, then, where there are several, how they add up.
     for line, source in zip_longest(explain_tag(tag), tag["sources"]):
-        leaf = branch.add(escape(line or ""))
+        leaf = branch.add(line or "")
         if source is not None and source["source"] != PERSON_SOURCE:
-            leaf.add(escape(provenance(source)))
+            leaf.add(provenance(source))
     for one in decisions:
         # A reason often is the verdict already.
-        if one["tag"] == tag["tag"] and _sentence(one) != escape(tag["reason"]):
-            branch.add(f"[blue]{_sentence(one)}[/blue]")
+        if one["tag"] == tag["tag"] and _sentence(one) != tag["reason"]:
+            branch.add(styled(_sentence(one), "blue"))
     _add_history(branch, tag.get("history", ()))
 
 
-def _add_missing(photo: Tree, asked: Mapping[str, Any]) -> None:
-    branch = photo.add(f"[bold]{escape(asked['tag'])}[/bold] is not a tag: {escape(asked['reason'])}")
+def _add_missing(photo: Branch, asked: Mapping[str, Any]) -> None:
+    branch = photo.add(styled(asked["tag"], "bold"), f" is not a tag: {asked['reason']}")
     for source in asked["scores"]:
-        leaf = branch.add(escape(score_line(source)))
-        leaf.add(escape(provenance(source)))
+        leaf = branch.add(score_line(source))
+        leaf.add(provenance(source))
     _add_history(branch, asked["history"])
 
 
-def _add_history(branch: Tree, events: Sequence[Mapping[str, Any]]) -> None:
+def _add_history(branch: Branch, events: Sequence[Mapping[str, Any]]) -> None:
     if not events:
         return
     history = branch.add("history, newest first")
     for event in reversed(events):
-        history.add(escape(event_line(event)))
+        history.add(event_line(event))
 
 
-def _add_chain(chain: Tree, links: Sequence[Mapping[str, Any]]) -> None:
+def _add_chain(chain: Branch, links: Sequence[Mapping[str, Any]]) -> None:
     for link in links:
-        state = {"ok": f"{link['rows']} rows", "lost": "[yellow]no longer kept[/yellow]"}.get(
-            link["status"], f"[red]failed[/red] {escape(link['error'] or '')}"
-        )
-        if link["status"] == "ok" and link["state"] in _COLOURS:
-            state += f" [{_COLOURS[link['state']]}]({link['state']})[/]"
         when = f", {link['computed_at']:%Y-%m-%d %H:%M:%S}" if link["computed_at"] else ""
-        node = chain.add(f"{link['stage']}: {state}, recipe {link['recipe'][:_SHORT]}…, run {link['run_id'][:8]}{when}")
+        node = chain.add(
+            f"{link['stage']}: ",
+            *_state(link),
+            f", recipe {link['recipe'][:_SHORT]}…, run {link['run_id'][:8]}{when}",
+        )
         for name, value in (link["recipe_body"] or {}).items():
             if name not in _LONG:
-                node.add(f"[dim]{escape(f'{name}: {_part(value)}')}[/dim]")
+                node.add(styled(f"{name}: {_part(value)}", "dim"))
+
+
+def _state(link: Mapping[str, Any]) -> list[Piece]:
+    """What there is of a stage, and whether it is as it would be now."""
+    if link["status"] == "lost":
+        return [styled("no longer kept", "yellow")]
+    if link["status"] != "ok":
+        return [styled("failed", "red"), f" {link['error'] or ''}"]
+    rows = f"{link['rows']} rows"
+    if link["state"] not in _COLOURS:
+        return [rows]
+    return [f"{rows} ", styled(f"({link['state']})", _COLOURS[link["state"]])]
 
 
 def _part(value: object) -> str:
@@ -102,7 +109,7 @@ def _part(value: object) -> str:
 
 
 def _sentence(row: Mapping[str, Any]) -> str:
-    return escape(StandingVerdict.from_row(row).sentence)
+    return StandingVerdict.from_row(row).sentence
 
 
 def provenance(source: Mapping[str, Any]) -> str:

@@ -12,7 +12,7 @@ from resources.catalogue import Entry
 from resources.exporting import exported, missing_extra
 from resources.model_notes import ModelNotes
 from resources.parity import LIMITS
-from tagging_assets.commands.console import print_table, stderr
+from tagging_assets.commands.console import print_note, print_table
 from tagging_assets.commands.in_process import executing
 from tagging_assets.commands.models import ensure
 from tagging_assets.commands.session import Session, user
@@ -121,7 +121,7 @@ def make_missing(session: Session) -> None:
             f"the settings use {', '.join(lacking)}, which must be exported once: install the export extra, pip "
             "install 'tagging-assets[export]', or copy the weights folder of a machine that has it"
         )
-    stderr.print(f"To be exported first, once: {', '.join(missing)}", highlight=False)
+    print_note(f"To be exported first, once: {', '.join(missing)}")
     for outcome in export(session, missing):
         if outcome.state == "failed":
             raise WeightsMissing(outcome.error)
@@ -135,7 +135,7 @@ def is_well(outcomes: Sequence[Outcome]) -> bool:
 def show(outcomes: Sequence[Outcome]) -> None:
     """Tell a person."""
     if not outcomes:
-        stderr.print("Nothing is left to export; name a model to export it, --again to do so anew.")
+        print_note("Nothing is left to export; name a model to export it, --again to do so anew.")
         return
     rows = [(one.model, one.state, *_figures(one)) for one in outcomes]
     print_table("exported models", ["model", "state", "MB", "seconds", "parity"], rows)
@@ -162,7 +162,7 @@ def _exportable(session: Session, name: str) -> Entry:
 
 class _ToStderr(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
-        stderr.print(record.getMessage(), highlight=False, markup=False, soft_wrap=True)
+        print_note(record.getMessage())
 
 
 @contextmanager

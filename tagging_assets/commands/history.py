@@ -6,10 +6,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from rich.markup import escape
-
 from resources.history import hashes
-from tagging_assets.commands.console import print_table, stdout
+from tagging_assets.commands.console import print_line, print_table
 from tagging_assets.commands.explain import find_image
 from tagging_assets.commands.session import Session
 from tagging_assets.domain.changes import Reasons, State, TagChange
@@ -34,8 +32,8 @@ def show_operations(told: Sequence[Mapping[str, Any]]) -> None:
                 one["id"][:_SHORT],
                 _when(one["at"]),
                 _what(one),
-                escape(one["who"]),
-                escape(one["why"]),
+                one["who"],
+                one["why"],
                 *(one[name] for name in ("published", "changed", "withdrawn", "photos")),
                 len([run for run in one["runs"] if run != one["id"]]),
             )
@@ -89,15 +87,15 @@ def _because(session: Session, found: Sequence[Mapping[str, Any]]) -> list[list[
 def show_events(told: Mapping[str, Any]) -> None:
     """A row per change."""
     print_table(
-        f"{escape(told['image'])}: {len(told['events'])} changes, oldest first",
+        f"{told['image']}: {len(told['events'])} changes, oldest first",
         ["when", "tag", "change", "before → after", "why", "operation"],
         [
             (
                 _when(one["at"]),
-                escape(one["tag"]),
+                one["tag"],
                 one["change"],
                 _turn(one["before"], one["after"]),
-                escape("; ".join(one["because"])),
+                "; ".join(one["because"]),
                 one["operation"][:_SHORT],
             )
             for one in told["events"]
@@ -155,14 +153,14 @@ def show_diff(told: Mapping[str, Any], limit: int) -> None:
     """The counts, the commonest reasons, then a row per tag."""
     changes = told["changes"]
     if not changes:
-        stdout.print("No published tag is different.")
+        print_line("No published tag is different.")
         return
     between = f"{told['run'][:_SHORT]} → {told['against'][:_SHORT]}" if told["against"] else told["run"][:_SHORT]
     counts = ", ".join(f"{told[name]} {name}" for name in ("published", "changed", "withdrawn"))
-    stdout.print(f"{between}: {counts} tags on {told['photos']} photos", highlight=False)
+    print_line(f"{between}: {counts} tags on {told['photos']} photos")
     reasons = list(told["reasons"].items())
     more = f"; {len(reasons) - _REASONS} more with --json" if len(reasons) > _REASONS else ""
-    print_table(f"why{more}", ["tags", "reason"], [(count, escape(line)) for line, count in reasons[:_REASONS]])
+    print_table(f"why{more}", ["tags", "reason"], [(count, line) for line, count in reasons[:_REASONS]])
     show_changes(changes[:limit], len(changes))
 
 
@@ -172,10 +170,10 @@ def show_changes(changes: Sequence[Mapping[str, Any]], total: int) -> None:
     rows = []
     last = None
     for one in changes:
-        name = "" if one["image_id"] == last else escape(Path(one["image"]).name)
+        name = "" if one["image_id"] == last else Path(one["image"]).name
         last = one["image_id"]
-        row = (name, escape(one["tag"]), _turn(one["before"], one["after"]))
-        rows.append((*row, escape("; ".join(one["why"]))) if why else row)
+        row = (name, one["tag"], _turn(one["before"], one["after"]))
+        rows.append((*row, "; ".join(one["why"])) if why else row)
     title = f"{total} tags" if len(changes) == total else f"{len(changes)} of {total} tags; all with --json"
     print_table(title, ["photo", "tag", "before → after", *(["why"] if why else [])], rows)
 

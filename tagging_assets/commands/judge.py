@@ -10,7 +10,7 @@ from typing import Any
 
 from resources.experiments import Paid
 from resources.prompt_store import PromptStore
-from tagging_assets.commands.console import counted, stderr
+from tagging_assets.commands.console import counted, print_note, styled
 from tagging_assets.commands.models import ensure
 from tagging_assets.commands.session import Session
 from tagging_assets.domain.asking import Asker
@@ -171,16 +171,14 @@ def _vote(experiment: str, voter: str, pair: Pair, reply: ChatReply) -> Vote:
 def show(done: Judged) -> None:
     """Tell a person."""
     if not done.pairs:
-        stderr.print(f"{done.voter} has compared all there is to compare; answers with the same tags are left out.")
+        print_note(f"{done.voter} has compared all there is to compare; answers with the same tags are left out.")
     else:
         missing = ", ".join(f"{count} {outcome}" for outcome, count in sorted(done.silent.items()))
-        stderr.print(
+        print_note(
             f"{done.voter} compared {done.pairs} pairs in both orders: {done.votes} votes"
             f"{f'; no verdict: {missing}' if missing else ''}. Calls {done.paid.calls}, "
             f"cost {money(float(done.paid.cost_usd))}{' and some unknown' if done.paid.unknown else ''}.",
-            highlight=False,
-            soft_wrap=True,
         )
     if done.report is not None:
-        word = "[green]counts[/green]" if done.report.trusted else "[yellow]does not count[/yellow]"
-        stderr.print(f"{done.report.judge} {word}: {done.report.why}", highlight=False, soft_wrap=True)
+        word = styled("counts", "green") if done.report.trusted else styled("does not count", "yellow")
+        print_note(f"{done.report.judge} {word}: {done.report.why}")

@@ -12,7 +12,7 @@ from resources.model_in_use import derived_folder
 from resources.model_notes import ModelNotes, Precision, read_notes
 from resources.weights import FileStatus, WeightsStore
 from tagging_assets.commands import chat_abilities
-from tagging_assets.commands.console import stderr, stdout
+from tagging_assets.commands.console import print_line, print_note, styled
 from tagging_assets.domain.chat_settings import EMBEDDED
 from tagging_assets.domain.errors import SettingsError
 from tagging_assets.settings import load_settings
@@ -120,7 +120,7 @@ def pull(settings_path: Path | None, names: Sequence[str], *, trust_first: bool 
             if trust_first:
                 _trust(store, name)
             ensure(store, [name])
-            stderr.print(f"{name}: ready", highlight=False)
+            print_note(f"{name}: ready")
 
 
 def ensure(store: WeightsStore, names: Sequence[str]) -> None:
@@ -182,11 +182,11 @@ def show(told: Sequence[dict[str, Any]], *, hidden: int = 0) -> None:
     for one in told:
         if one["tasks"][0] != group:
             group = one["tasks"][0]
-            stdout.print(group, style="bold", highlight=False)
-        stdout.print(_line(one, width), highlight=False, markup=False, soft_wrap=True)
+            print_line(styled(group, "bold"))
+        print_line(_line(one, width))
     chat_abilities.show({one["chat"]["name"]: one["chat"] for one in told if one["chat"]})
     if hidden:
-        stderr.print(f"{hidden} more: `tagging models list --all`; one in full: `tagging models show NAME`")
+        print_note(f"{hidden} more: `tagging models list --all`; one in full: `tagging models show NAME`")
 
 
 def _line(one: dict[str, Any], width: int) -> str:
@@ -223,14 +223,12 @@ def _trust(store: WeightsStore, name: str) -> None:
         return
     _say_licence(store.catalogue.entry(name))
     for file, taken in store.trust(name).items():
-        stderr.print(
+        print_note(
             f"{name}: {file} taken from {taken.source}: SHA-256 {taken.sha256}, {taken.size} bytes; held to it from "
             "now on. Nobody vouches for it.",
-            highlight=False,
-            soft_wrap=True,
         )
 
 
 def _say_licence(entry: Entry) -> None:
     note = f" {entry.licence_note}" if entry.licence_note else ""
-    stderr.print(f"{entry.name}: licence {entry.licence}.{note}", highlight=False, soft_wrap=True)
+    print_note(f"{entry.name}: licence {entry.licence}.{note}")

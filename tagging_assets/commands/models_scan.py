@@ -12,7 +12,7 @@ from resources.scan_entries import add, entry_of, put_in_place, suggested_name, 
 from resources.scanning import Found
 from resources.scanning import scan as look
 from resources.weights import WeightsStore
-from tagging_assets.commands.console import stderr, stdout
+from tagging_assets.commands.console import print_line, print_note
 from tagging_assets.domain.errors import SettingsError
 from tagging_assets.domain.knobs import settings_lines
 from tagging_assets.settings import load_settings
@@ -61,15 +61,15 @@ def refused(told: Sequence[dict[str, Any]]) -> bool:
 def show(told: Sequence[dict[str, Any]]) -> None:
     """Tell a person."""
     if not told:
-        stderr.print("no model files there", highlight=False)
+        print_note("no model files there")
     width = max((len(one["verdict"]) for one in told), default=0)
     for one in told:
-        stdout.print(f"{one['verdict']:<{width}}  {one['file']}", highlight=False, markup=False, soft_wrap=True)
+        print_line(f"{one['verdict']:<{width}}  {one['file']}")
         for line in (one["says"], one["why"]):
             if line:
-                stdout.print(f"{'':<{width}}  {line}", highlight=False, markup=False, soft_wrap=True)
+                print_line(f"{'':<{width}}  {line}")
         for line in one["settings"]:
-            stdout.print(f"{'':<{width}}    {line}", highlight=False, markup=False, soft_wrap=True)
+            print_line(f"{'':<{width}}    {line}")
 
 
 def _treated(store: WeightsStore, found: Found, wanted: Wanted, options: OnnxOptions) -> dict[str, Any]:

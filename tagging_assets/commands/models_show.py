@@ -9,7 +9,7 @@ from resources.catalogue import Entry
 from resources.model_in_use import derived_folder
 from resources.weights import FileStatus, WeightsStore
 from tagging_assets.commands import tune
-from tagging_assets.commands.console import print_table, stdout
+from tagging_assets.commands.console import print_line, print_table
 from tagging_assets.commands.models import notes_by_precision, served, tell
 from tagging_assets.domain.knobs import Value, form, settings_lines
 from tagging_assets.settings import load_settings
@@ -166,4 +166,4 @@ def _figures(measured: Mapping[str, float]) -> str:
 
 
 def _say(line: str) -> None:
-    stdout.print(line, highlight=False, markup=False, soft_wrap=True)
+    print_line(line)

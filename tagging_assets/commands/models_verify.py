@@ -11,7 +11,7 @@ from resources.onnx_session import OnnxOptions
 from resources.trials import Candidate, Trial, try_model
 from resources.weights import WeightsStore
 from tagging_assets.commands import chat_abilities
-from tagging_assets.commands.console import stderr, stdout
+from tagging_assets.commands.console import on_terminal, print_line, print_note
 from tagging_assets.commands.models import is_here, notes_by_precision, served, tell, with_chats
 from tagging_assets.settings import Settings, load_settings
 
@@ -64,11 +64,11 @@ def show(told: Sequence[dict[str, Any]]) -> None:
     width = max((len(one["model"]) for one in told), default=0)
     for one in told:
         said = "; ".join(part for part in _parts(one) if part)
-        stdout.print(f"{one['model']:<{width}}  {said}", highlight=False, markup=False, soft_wrap=True)
+        print_line(f"{one['model']:<{width}}  {said}")
     chat_abilities.show({one["chat"]["name"]: one["chat"] for one in told if one["chat"]})
     for one in told:
         for why in _faults(one):
-            stderr.print(f"{one['model']}: {why}", highlight=False, markup=False, soft_wrap=True)
+            print_note(f"{one['model']}: {why}")
 
 
 def _parts(one: dict[str, Any]) -> list[str]:
@@ -116,8 +116,8 @@ def _trial(store: WeightsStore, settings: Settings, one: dict[str, Any]) -> Tria
     model = ModelInUse(store, entry, options, said)
     if why := _missing(model, one["state"]):
         return Trial(untried=why)
-    if stderr.is_terminal:
-        stderr.print(f"{entry.name}: tried on a photo …", highlight=False)
+    if on_terminal():
+        print_note(f"{entry.name}: tried on a photo …")
     return try_model(Candidate(entry.name, store.cache_dir, said, options))
 
 

@@ -5,10 +5,18 @@ from typing import Annotated
 
 import typer
 
+from tagging_assets.domain.verdicts import one_line
+
+
+def _plain(said: str | None) -> str | None:
+    """Words that are kept, on one line and without what is not text."""
+    return None if said is None else one_line(said)
+
+
 SettingsOption = Annotated[
     Path | None,
     typer.Option("--settings", "-s", help="Settings file; default $TAGGING_SETTINGS, then the project's tagging.yaml."),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON document on stdout, for programs.")]
-ByOption = Annotated[str | None, typer.Option("--by", help="Who you are; your login name by default.")]
-WhyOption = Annotated[str, typer.Option("--why", help="Kept in the history.")]
+ByOption = Annotated[str | None, typer.Option("--by", callback=_plain, help="Who you are; your login name by default.")]
+WhyOption = Annotated[str, typer.Option("--why", callback=_plain, help="Kept in the history.")]

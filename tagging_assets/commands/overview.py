@@ -6,15 +6,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from rich.markup import escape
-
 from resources.at_work import AtWork, look
 from resources.chat_budget import ChatBudget, Limit
 from resources.photo_folder import canonical
 from resources.ran_on import RanOn
 from resources.states import StageSum
 from tagging_assets.assets.line import StaleSum, summed
-from tagging_assets.commands.console import print_table, stdout
+from tagging_assets.commands.console import print_line, print_table, styled
 from tagging_assets.commands.run import failures
 from tagging_assets.commands.session import Session
 from tagging_assets.domain.stages import STAGES
@@ -90,19 +88,17 @@ def show_status(told: Mapping[str, Any]) -> None:
         ],
     )
     for said in _slower(told["stages"]):
-        stdout.print(f"[yellow]slower than wanted[/yellow] {escape(said)}", highlight=False, soft_wrap=True)
+        print_line(styled("slower than wanted", "yellow"), f" {said}")
     for command in told["at_work"]["commands"]:
-        stdout.print(f"at work: {escape(command)}", highlight=False, soft_wrap=True)
+        print_line(f"at work: {command}")
     for place in told["at_work"]["places"]:
         if place["alive"]:
             what = f"run {place['run_id'][:8]} has a place in the pool {place['pool']} for {place['step']}"
-            stdout.print(escape(f"{what} of {place['batch'] or 'no batch'}"), highlight=False, soft_wrap=True)
+            print_line(f"{what} of {place['batch'] or 'no batch'}")
     if died := told["at_work"]["died"]:
-        told_runs = ", ".join(run_id[:8] for run_id in died)
-        stdout.print(
-            f"[yellow]died with their process[/yellow]: runs {told_runs}; the next `tagging run` frees what they hold",
-            highlight=False,
-            soft_wrap=True,
+        runs = ", ".join(run_id[:8] for run_id in died)
+        print_line(
+            styled("died with their process", "yellow"), f": runs {runs}; the next `tagging run` frees what they hold"
         )
     if told["llm_calls"]:
         calls = ", ".join(f"{count} {outcome}" for outcome, count in sorted(told["llm_calls"].items()))

@@ -6,14 +6,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from rich.markup import escape
-
 from resources import settings_file
 from resources.promotions import Promotion, Said
 from resources.settings_file import UNSAID, Edit, Place
 from resources.toolbox import Toolbox
 from tagging_assets.commands import retag
-from tagging_assets.commands.console import stderr, stdout
+from tagging_assets.commands.console import print_line, print_note, styled
 from tagging_assets.commands.session import Session
 from tagging_assets.domain.chat_settings import Chat
 from tagging_assets.domain.errors import SettingsError
@@ -159,12 +157,12 @@ def show(done: Promoted) -> None:
     """Tell a person."""
     for line in done.diff.splitlines():
         colour = "green" if line.startswith("+") else "red" if line.startswith("-") else "dim"
-        stdout.print(f"[{colour}]{escape(line)}[/]", highlight=False, soft_wrap=True)
+        print_line(styled(line, colour))
     for one in done.kept:
-        stderr.print(f"[yellow]stays[/yellow] llm.{escape(one)}", highlight=False, soft_wrap=True)
-    stderr.print(_VERDICTS[done.state].format(what=done.what, path=done.path), highlight=False, soft_wrap=True)
+        print_note(styled("stays", "yellow"), f" llm.{one}")
+    print_note(_VERDICTS[done.state].format(what=done.what, path=done.path))
     if done.plan:
-        stderr.print("`tagging retag` would then do this:")
+        print_note("`tagging retag` would then do this:")
         retag.show(done.plan)
 
 

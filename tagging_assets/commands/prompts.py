@@ -7,13 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from rich.markup import escape
-from rich.text import Text
-
 from resources.database import Database
 from resources.label_store import load_label_sets
 from resources.prompt_store import PromptStore, load_prompt
-from tagging_assets.commands.console import print_table, stdout
+from tagging_assets.commands.console import print_line, print_table, print_text, styled
 from tagging_assets.commands.session import open_database
 from tagging_assets.domain.asking_way import prompts_of
 from tagging_assets.domain.errors import SettingsError
@@ -125,10 +122,10 @@ class _Versions:
 def show_diff(told: dict[str, Any]) -> None:
     """Tell a person."""
     if not told["diff"]:
-        stdout.print("They say the same.")
+        print_line("They say the same.")
     for line in told["diff"]:
         style = {"+": "green", "-": "red", "@": "cyan"}.get(line[:1], "")
-        stdout.print(Text(line, style), highlight=False, soft_wrap=True)
+        print_line(styled(line, style))
 
 
 def _store(settings: Settings) -> PromptStore:
@@ -156,5 +153,5 @@ def show_list(told: Sequence[dict[str, Any]]) -> None:
 
 def show(told: dict[str, Any]) -> None:
     """Print one."""
-    stdout.print(f"[dim]{escape(told['path'])}  {told['hash']}[/dim]", soft_wrap=True)
-    stdout.print(escape(told["text"]), highlight=False, soft_wrap=True)
+    print_line(styled(f"{told['path']}  {told['hash']}", "dim"))
+    print_text(told["text"])

@@ -7,7 +7,7 @@ from typing import Any
 
 from resources.batch_book import Batch
 from resources.provider_batches import Worked
-from tagging_assets.commands.console import print_table, stderr
+from tagging_assets.commands.console import print_note, print_table
 from tagging_assets.commands.session import Session
 
 
@@ -56,7 +56,7 @@ def _told(batch: Batch, now: datetime) -> dict[str, Any]:
 
 def say(worked: Worked) -> None:
     """Tell a person what was done."""
-    stderr.print(worked.says, highlight=False, soft_wrap=True)
+    print_note(worked.says)
 
 
 def show(told: dict[str, Any]) -> None:
@@ -80,11 +80,9 @@ def show(told: dict[str, Any]) -> None:
     )
     for queue in told["queued"]:
         model = f"{queue['provider']}/{queue['model']}"
-        stderr.print(f"{queue['questions']} questions to {model} wait for the next batch.", highlight=False)
+        print_note(f"{queue['questions']} questions to {model} wait for the next batch.")
     if told["given_up"]:
-        stderr.print(
-            f"{told['given_up']} questions were given up; the next run over their photos says why.", highlight=False
-        )
+        print_note(f"{told['given_up']} questions were given up; the next run over their photos says why.")
 
 
 def _age(seconds: int) -> str:

@@ -8,7 +8,7 @@ from resources.calibration_photos import PHOTOS, photos_of
 from resources.choices import entries_in_use
 from resources.quantising import Lower, check_choice, quantising
 from resources.weights import WeightsStore
-from tagging_assets.commands.console import print_table, stderr
+from tagging_assets.commands.console import print_note, print_table
 from tagging_assets.settings import Settings, load_settings
 
 
@@ -46,7 +46,7 @@ def quantise(settings_path: Path | None, name: str, wanted: Wanted) -> dict[str,
         entry = store.catalogue.entry(name)
         check_choice(entry, wanted.precision)
         photos = photos_of(settings.data_dir, store, wanted.photos)
-        stderr.print(f"{name}: calibrating on {len(photos.calibrate)} photos of {photos.origin}", highlight=False)
+        print_note(f"{name}: calibrating on {len(photos.calibrate)} photos of {photos.origin}")
         with quantising(store, entry, wanted.precision, photos, _say) as made:
             notes = made.accept(wanted.min_agreement)
             return {
@@ -85,4 +85,4 @@ def _tasks(settings: Settings, store: WeightsStore, name: str) -> list[str]:
 
 
 def _say(line: str) -> None:
-    stderr.print(line, highlight=False, soft_wrap=True, markup=False)
+    print_note(line)

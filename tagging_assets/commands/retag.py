@@ -7,13 +7,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from rich.markup import escape
-from rich.tree import Tree
-
 from tagging_assets.assets.line import StaleSum, summed
 from tagging_assets.commands.backfill import daemon_is_up, follow, launch
 from tagging_assets.commands.batches import RanBatches, run_batches
-from tagging_assets.commands.console import print_table, stderr, stdout
+from tagging_assets.commands.console import Branch, print_note, print_table, styled
 from tagging_assets.commands.models import ensure
 from tagging_assets.commands.run import failures, stopped
 from tagging_assets.commands.session import Session
@@ -151,7 +148,7 @@ def _recipes(session: Session, one: StaleSum) -> list[dict[str, Any]]:
 def show(plan: Mapping[str, Any]) -> None:
     """Tell a person what is stale."""
     if not plan["batches"]:
-        stderr.print("Everything is fresh; there is nothing to retag.")
+        print_note("Everything is fresh; there is nothing to retag.")
         return
     more = f" ({plan['batches_left_out']} more are left for another time)" if plan["batches_left_out"] else ""
     print_table(
@@ -162,14 +159,14 @@ def show(plan: Mapping[str, Any]) -> None:
                 one["stage"],
                 one["to_compute"],
                 one["at_most"],
-                escape(", ".join(f"{why}: {count}" for why, count in one["why"].items())),
+                ", ".join(f"{why}: {count}" for why, count in one["why"].items()),
                 _duration(one["seconds"]) + _money(one["cost_usd"]),
             )
             for one in plan["stages"]
         ],
     )
     if any(one["at_most"] > one["to_compute"] for one in plan["stages"]):
-        stderr.print("“At most”: where what is above turns out the same, nothing is computed below it.")
+        print_note("“At most”: where what is above turns out the same, nothing is computed below it.")
     _show_recipes(plan["stages"])
 
 
@@ -178,23 +175,24 @@ def _show_recipes(stages: Sequence[Mapping[str, Any]]) -> None:
     shown: set[str] = set()
     for one in stages:
         for recipe in one["recipes"]:
-            tree = Tree(
-                f"[bold]{one['stage']}[/bold] {recipe['old'][:_SHORT]}… → {recipe['new'][:_SHORT]}… "
-                f"({recipe['images']} images)"
+            tree = Branch(
+                styled(one["stage"], "bold"),
+                f" {recipe['old'][:_SHORT]}… → {recipe['new'][:_SHORT]}… ({recipe['images']} images)",
             )
             for difference in recipe["differences"]:
-                tree.add(escape(difference))
+                tree.add(difference)
             for name, lines in recipe["texts"].items():
                 if name not in shown:
-                    tree.add(f"{escape(name)}\n{_coloured(lines)}")
+                    _add_lines(tree.add(name), lines)
                     shown.add(name)
-            stdout.print(tree)
+            tree.print()
 
 
-def _coloured(lines: Sequence[str]) -> str:
-    return "\n".join(
-        f"[{'green' if line.startswith('+') else 'red'}]{escape(line)}[/]" for line in lines[:_SHOWN_LINES]
-    ) + (f"\n… {len(lines) - _SHOWN_LINES} lines more" if len(lines) > _SHOWN_LINES else "")
+def _add_lines(text: Branch, lines: Sequence[str]) -> None:
+    for line in lines[:_SHOWN_LINES]:
+        text.add(styled(line, "green" if line.startswith("+") else "red"))
+    if len(lines) > _SHOWN_LINES:
+        text.add(f"… {len(lines) - _SHOWN_LINES} lines more")
 
 
 def _batches(count: int) -> str:
@@ -270,9 +268,9 @@ def say(done: Mapping[str, Any], batches: Sequence[str]) -> None:
         return
     changes: Counter[str] = Counter(done["changes"])
     told_changes = ", ".join(f"{count} {kind}" for kind, count in changes.items()) or "no published tag changed"
-    stderr.print(f"{_batches(len(batches))} in {_duration(done['seconds'])}: {told_changes}.")
+    print_note(f"{_batches(len(batches))} in {_duration(done['seconds'])}: {told_changes}.")
     for uri, error in sorted(done["failed"].items()):
-        stderr.print(f"[red]failed[/red] {escape(uri)}: {escape(error)}", highlight=False, soft_wrap=True)
+        print_note(styled("failed", "red"), f" {uri}: {error}")
     if changes:
-        stderr.print(f"what changed: tagging diff --run {done['operation'][:_SHORT]}", highlight=False)
-        stderr.print(f"the way back: tagging undo {done['operation'][:_SHORT]}", highlight=False)
+        print_note(f"what changed: tagging diff --run {done['operation'][:_SHORT]}")
+        print_note(f"the way back: tagging undo {done['operation'][:_SHORT]}")

@@ -8,11 +8,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from rich.markup import escape
-
 from resources.photo_folder import canonical
 from tagging_assets.commands.batches import RanBatches, run_batches
-from tagging_assets.commands.console import stderr
+from tagging_assets.commands.console import print_note, styled
 from tagging_assets.commands.exporting import make_missing
 from tagging_assets.commands.models import ensure
 from tagging_assets.commands.session import Session, user
@@ -165,26 +163,22 @@ def fails_photo(stage: str, record: ImageRecord) -> bool:
 def say(report: RunReport) -> None:
     """Tell a person."""
     if report.nothing_to_do:
-        stderr.print(f"Nothing was left to compute: all {len(report.images)} photos are fresh.")
+        print_note(f"Nothing was left to compute: all {len(report.images)} photos are fresh.")
     else:
         rate = len(report.images) / report.seconds
-        stderr.print(f"{len(report.images)} photos in {report.seconds:.1f} s ({rate:.2f} photos/s).")
+        print_note(f"{len(report.images)} photos in {report.seconds:.1f} s ({rate:.2f} photos/s).")
     for uri, error in sorted(report.failed.items()):
-        stderr.print(f"[red]failed[/red] {escape(uri)}: {escape(error)}", highlight=False, soft_wrap=True)
+        print_note(styled("failed", "red"), f" {uri}: {error}")
     for error, photos in report.unanswered.most_common(_REASONS):
-        told = f"[yellow]no answer of the chat model[/yellow] on {photos} photos, other tags stand: {escape(error)}"
-        stderr.print(told, highlight=False, soft_wrap=True)
+        who = styled("no answer of the chat model", "yellow")
+        print_note(who, f" on {photos} photos, other tags stand: {error}")
     for place, reason in sorted(report.unreadable.items()):
-        stderr.print(f"[yellow]cannot be looked at[/yellow] {place}: {reason}", highlight=False, soft_wrap=True)
+        print_note(styled("cannot be looked at", "yellow"), f" {place}: {reason}")
     if report.ignored:
         kinds = ", ".join(sorted({extension(path) or "no extension" for path in report.ignored}))
-        stderr.print(
+        print_note(
             f"{len(report.ignored)} files are no photos by their name ({kinds}); name one on the command line to have "
             "it looked at.",
-            highlight=False,
-            soft_wrap=True,
         )
     for uri in report.unstable:
-        stderr.print(
-            f"[yellow]still being written, left for the next run[/yellow] {uri}", highlight=False, soft_wrap=True
-        )
+        print_note(styled("still being written, left for the next run", "yellow"), f" {uri}")

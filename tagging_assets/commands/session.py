@@ -16,7 +16,7 @@ from resources.database import Database
 from resources.files import private_files, private_folder
 from resources.toolbox import Toolbox
 from tagging_assets.assets.line import Line
-from tagging_assets.commands.console import ProgressBars, stderr
+from tagging_assets.commands.console import ProgressBars, print_note
 from tagging_assets.commands.exits import translating
 from tagging_assets.domain.chat_settings import Strategy
 from tagging_assets.domain.errors import SettingsError
@@ -78,7 +78,7 @@ class Session:
         instance.optimize_for_webserver(_STATEMENT_MILLISECONDS, pool_recycle=_RECYCLE_SECONDS, max_overflow=8)
         set_pool_limits(instance)
         if ahead := forget_the_future(instance):
-            stderr.print(f"The clock was put back; {', '.join(ahead)} would have waited for it, and goes on.")
+            print_note(f"The clock was put back; {', '.join(ahead)} would have waited for it, and goes on.")
         return instance
 
     def observe_recipes(self) -> None:

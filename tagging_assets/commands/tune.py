@@ -14,7 +14,7 @@ from resources.tunable import Tunable, tunables
 from resources.tuning import Candidate, Measured, Tuned, Tuning, subject_of
 from resources.tuning_search import search
 from resources.weights import WeightsStore
-from tagging_assets.commands.console import print_table, stderr
+from tagging_assets.commands.console import print_note, print_table, styled
 from tagging_assets.domain.errors import SettingsError
 from tagging_assets.settings import Settings, load_settings
 
@@ -41,10 +41,10 @@ def tune(settings_path: Path | None, names: Sequence[str], *, seconds: float) ->
         if strange := [name for name in names if name not in used]:
             raise SettingsError(f"{strange[0]} is not in use; in use are {', '.join(sorted(used))}")
         if os.getloadavg()[0] > _BUSY * len(os.sched_getaffinity(0)):
-            stderr.print("[yellow]This machine is busy[/yellow]: measure again when it is not.", highlight=False)
+            print_note(styled("This machine is busy", "yellow"), ": measure again when it is not.")
         tuning, found = Tuning(store.cache_dir), list[Tuned]()
         for one in tunables(choose, names):
-            stderr.print(f"{one.model}: {seconds:g} s", highlight=False)
+            print_note(f"{one.model}: {seconds:g} s")
             found.append(_tuned(one, settings, seconds))
             tuning.keep(found[-1])
     return [_told(one) for one in found]
@@ -112,7 +112,7 @@ def show(told: Sequence[dict[str, Any]]) -> None:
             [_cells(way) for way in one["candidates"]],
         )
     if not told:
-        stderr.print("Nothing is tuned.")
+        print_note("Nothing is tuned.")
 
 
 def _cells(way: dict[str, Any]) -> tuple[object, ...]:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from tagging_assets.commands.console import stderr
+from tagging_assets.commands.console import print_note
 from tagging_assets.commands.history import show_changes
 from tagging_assets.commands.session import Session
 from tagging_assets.domain.errors import SettingsError
@@ -102,4 +102,4 @@ def _count(number: int, noun: str) -> str:
 
 
 def _say(line: str) -> None:
-    stderr.print(line, highlight=False, soft_wrap=True)
+    print_note(line)

@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx
 
 from resources.files import PRIVATE_UMASK, open_log, private_folder
-from tagging_assets.commands.console import stderr
+from tagging_assets.commands.console import print_note, styled
 from tagging_assets.commands.exporting import make_missing
 from tagging_assets.commands.models import ensure
 from tagging_assets.commands.session import PROJECT, Session
@@ -56,14 +56,14 @@ def up(session: Session, port: int) -> None:
         for name, command in commands.items():
             processes[name] = _start(command, environment, logs / f"{name}.log")
         _wait_until_up(port, processes, logs)
-        stderr.print(f"Dagster is at [bold]http://{_HOST}:{port}[/bold]; Ctrl-C stops everything.")
+        print_note("Dagster is at ", styled(f"http://{_HOST}:{port}", "bold"), "; Ctrl-C stops everything.")
         for folder in folders:
-            stderr.print(f"Photos put into {folder} are tagged.")
+            print_note(f"Photos put into {folder} are tagged.")
         while True:
             _check_alive(processes, logs)
             time.sleep(1)
     except KeyboardInterrupt:
-        stderr.print("Stopping …")
+        print_note("Stopping …")
     finally:
         _stop(processes)
 

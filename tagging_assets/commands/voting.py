@@ -10,7 +10,7 @@ from typing import Any
 from resources.files import storage_error, write_output
 from resources.photo_jpegs import PhotoJpegs
 from resources.photo_names import PhotoNames
-from tagging_assets.commands.console import stderr
+from tagging_assets.commands.console import print_note, styled
 from tagging_assets.commands.session import Session
 from tagging_assets.domain.errors import SettingsError
 from tagging_assets.domain.experiments import Experiment
@@ -129,17 +129,15 @@ def judge(
     marking = Marking(ballot, tools.votes, voter, earlier=tools.votes.marks(subject.image_ids))
 
     def say(url: str) -> None:
-        stderr.print(f"{voter} judges {name} at [bold]{url}[/bold]", highlight=False, soft_wrap=True)
-        stderr.print("The link works once, on this machine. Ctrl-C ends it; what was judged is kept.")
+        print_note(f"{voter} judges {name} at ", styled(url, "bold"))
+        print_note("The link works once, on this machine. Ctrl-C ends it; what was judged is kept.")
         if browser:
             open_browser(url)
 
     serve(ballot, voting, marking, start=start, port=port, say=say)
-    stderr.print(
+    print_note(
         f"{_count(voting.votes, 'vote')} and {_count(marking.marks, 'mark')} written down; "
         f"`tagging experiment report {name}` counts them.",
-        highlight=False,
-        soft_wrap=True,
     )
 
 
@@ -201,14 +199,12 @@ def import_sheet(session: Session, name: str, path: Path, who: str) -> Imported:
 
 def show_imported(done: Imported) -> None:
     """Tell a person what came of a sheet."""
-    stderr.print(
+    print_note(
         f"{done.marks} of {done.lines} marks are new, and written down for {done.marker}; "
         f"`tagging experiment report {done.experiment}` counts them.",
-        highlight=False,
-        soft_wrap=True,
     )
     if done.unnamed:
-        stderr.print(f"About tags that no contestant named: {done.unnamed}; look for slips of the pen.")
+        print_note(f"About tags that no contestant named: {done.unnamed}; look for slips of the pen.")
 
 
 def named(who: str) -> str:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from tagging_assets.domain.errors import WeightsCorrupt
 from tagging_assets.domain.models import LabelScore
+from tagging_assets.domain.printable import storable
 from tagging_assets.domain.rules import normalise_tag
 
 GENERAL, CHARACTER, RATING = "general", "character", "rating"
@@ -55,7 +56,10 @@ def read_tag_table(text: str, where: str) -> tuple[BooruTag, ...]:
         WeightsCorrupt: it has no columns ``name`` and ``category``, a category that is no number, or no tag.
     """
     # Names hold quotes (don't_say_"lazy") that open no quoted field; a row without any comma is a blank line.
-    lines = [row for row in csv.reader(io.StringIO(text.removeprefix("\ufeff"), newline="")) if row]
+    try:
+        lines = [row for row in csv.reader(io.StringIO(storable(text.removeprefix("\ufeff")), newline="")) if row]
+    except csv.Error as error:
+        raise WeightsCorrupt(f"{where} is no tag table: {error}; pull the model again") from error
     head = [name.strip() for name in lines[0]] if lines else []
     if "name" not in head or "category" not in head:
         raise WeightsCorrupt(f"{where} is no tag table: it has no columns name and category; pull the model again")

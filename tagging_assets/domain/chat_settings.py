@@ -42,7 +42,7 @@ Strategy = Literal["quick", "standard", "detailed"]
 
 
 class _Section(pydantic.BaseModel):
-    model_config = pydantic.ConfigDict(extra="forbid", frozen=True)
+    model_config = pydantic.ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Prices(_Section):

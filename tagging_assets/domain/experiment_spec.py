@@ -52,7 +52,7 @@ Values = Annotated[tuple[float | int | bool | str | None, ...], pydantic.BeforeV
 
 
 class _Part(pydantic.BaseModel):
-    model_config = pydantic.ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+    model_config = pydantic.ConfigDict(extra="forbid", frozen=True, populate_by_name=True, allow_inf_nan=False)
 
 
 class Photos(_Part):

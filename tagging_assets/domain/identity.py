@@ -66,6 +66,22 @@ def uri_of(path: str) -> str:
     return path
 
 
+def endings_of(name: str) -> tuple[str, ...]:
+    """What URIs of files end in whose path ends in a name; none where no file can be called that.
+
+    Args:
+        name: of a file, or the end of a path, as ``os.fsdecode`` gives it.
+    """
+    try:
+        quoted = quote_from_bytes(name.encode("utf-8", "surrogateescape"), safe="/")
+        plain = uri_of(name)
+    except UnicodeEncodeError:
+        return ()
+    if "\x00" in name:
+        return ()
+    return (name, quoted) if plain == name and quoted != name else (quoted,)
+
+
 def path_of(uri: str) -> str:
     """The local path a URI stands for; the inverse of :func:`uri_of`.
 

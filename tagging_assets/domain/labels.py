@@ -38,12 +38,16 @@ from pydantic import (
 from tagging_assets.domain.errors import SettingsError
 from tagging_assets.domain.hashing import content_hash
 from tagging_assets.domain.policy import check_label_set
-from tagging_assets.domain.rules import normalise_tag
+from tagging_assets.domain.printable import unseen
+from tagging_assets.domain.rules import normalise_tag, tag_problem
 from tagging_assets.domain.text_likeness import NEUTRAL
 
 #: What a model may be able to see. A classifier of things sees no styles, and nothing about people.
 Topic = Literal["objects", "scenes", "person attributes", "styles"]
 
+
+#: Of a prompt or a synonym; text models take in less.
+_LONGEST_TEXT = 1000
 
 _NEUTRAL = {"image": NEUTRAL, "person": ("a photo of a person", "a portrait of someone")}
 
@@ -52,11 +56,18 @@ def _text(text: str) -> str:
     spaced = " ".join(text.split())
     if not spaced:
         raise ValueError("a text must not be empty")
+    if hidden := unseen(spaced):
+        raise ValueError(f"a text must not hold the unseen letter {hidden}; write it plainly")
+    if len(spaced) > _LONGEST_TEXT:
+        raise ValueError(f"a text of {len(spaced)} letters; at most {_LONGEST_TEXT}")
     return spaced
 
 
 def _tag(text: str) -> str:
-    return normalise_tag(_text(text))
+    tag = normalise_tag(_text(text))
+    if problem := tag_problem(tag):
+        raise ValueError(problem)
+    return tag
 
 
 def _template(text: str) -> str:

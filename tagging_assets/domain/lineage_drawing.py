@@ -10,11 +10,10 @@ import itertools
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from html import escape
 
 from tagging_assets.domain.lineage import Edge, Lineage, Node, State
 from tagging_assets.domain.lineage_layout import Placing, Point, Rect, Shape, column_count, place
-from tagging_assets.domain.page import readable
+from tagging_assets.domain.printable import for_line, for_markup
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,10 +127,11 @@ def draw(lineage: Lineage, title: str, subtitle: str, thumbnail: Thumbnail | Non
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" class="lineage" role="img" viewBox="0 0 {width:.0f} {height:.0f}" '
         f'width="{width:.0f}" height="{height:.0f}" aria-labelledby="lineage-title">'
-        f'<title id="lineage-title">{_text(alt)}</title><style>{STYLE}</style>'
+        f'<title id="lineage-title">{for_markup(alt)}</title><style>{STYLE}</style>'
         f'<rect class="paper" width="100%" height="100%"/>'
-        f'<text class="h1" x="{_MARGIN}" y="44">{_text(shortened(title, width - 2 * _MARGIN, 21, bold=True))}</text>'
-        f'<text class="h2" x="{_MARGIN}" y="66">{_text(shortened(subtitle, width - 2 * _MARGIN, 13))}</text>'
+        f'<text class="h1" x="{_MARGIN}" y="44">'
+        f"{for_markup(shortened(for_line(title), width - 2 * _MARGIN, 21, bold=True))}</text>"
+        f'<text class="h2" x="{_MARGIN}" y="66">{for_markup(shortened(subtitle, width - 2 * _MARGIN, 13))}</text>'
         f'<g transform="translate({_MARGIN} {_HEAD + _MARGIN})">{lines}{boxes}</g>'
         f'<g transform="translate({_MARGIN} {height - _LEGEND - (rows - 1) * 22 + 14:.0f})">{legend}</g></svg>\n'
     )
@@ -162,8 +162,8 @@ Lines = tuple[list[str], list[str]]
 
 
 def _lines(node: Node, room: float) -> Lines:
-    title = wrapped(readable(node.title), room, _TITLE, bold=True)
-    return title, [line for fact in _facts(node) for line in wrapped(readable(fact), room, _FACT)]
+    title = wrapped(for_line(node.title), room, _TITLE, bold=True)
+    return title, [line for fact in _facts(node) for line in wrapped(for_line(fact), room, _FACT)]
 
 
 def _height(lines: Lines) -> float:
@@ -185,7 +185,7 @@ def _facts(node: Node) -> list[str]:
 def _node(node: Node, lines: Lines, box: Rect, thumbnail: Thumbnail | None, picture: float) -> str:
     size = f'width="{box.width:.1f}" height="{box.height:.1f}"'
     parts = [
-        f"<title>{_text(_told(node))}</title>",
+        f"<title>{for_markup(_told(node))}</title>",
         f'<rect class="box" x="{box.x:.1f}" y="{box.y:.1f}" {size} rx="9"/>',
     ]
     y = box.y + _PAD * 0.7
@@ -198,7 +198,7 @@ def _node(node: Node, lines: Lines, box: Rect, thumbnail: Thumbnail | None, pict
     for kind, rows, step in (("t", lines[0], _TITLE_ROW), ("f", lines[1], _FACT_ROW)):
         for line in rows:
             y += step
-            parts.append(f'<text class="{kind}" x="{x:.1f}" y="{y - 3:.1f}">{_text(line)}</text>')
+            parts.append(f'<text class="{kind}" x="{x:.1f}" y="{y - 3:.1f}">{for_markup(line)}</text>')
     return f'<g class="node {node.kind} {_COLOURS[node.state]}">{"".join(parts)}</g>'
 
 
@@ -226,7 +226,7 @@ def _told(node: Node) -> str:
     said += [f"recipe {node.recipe[:12]}…"] if node.recipe else []
     said += [f"run {node.run_id[:8]}"] if node.run_id else []
     said += [f"{node.at:%Y-%m-%d %H:%M:%S %Z}".strip()] if node.at else []
-    return "\n".join(dict.fromkeys(readable(one) for one in said if one))
+    return "\n".join(dict.fromkeys(for_line(one) for one in said if one))
 
 
 def _line(edge: Edge, placing: Placing) -> str:
@@ -270,15 +270,9 @@ def _legend(lineage: Lineage, width: float) -> tuple[str, int]:
             if colour
             else f'<path class="line strong" d="M{x:.1f},{row * 22 + 6.5}h18" stroke-width="5"/>'
         )
-        parts.append(f'{mark}<text class="f" x="{x + 25:.1f}" y="{row * 22 + 10.5}">{_text(name)}</text>')
+        parts.append(f'{mark}<text class="f" x="{x + 25:.1f}" y="{row * 22 + 10.5}">{for_markup(name)}</text>')
         x += step
     return "".join(parts), row + 1
-
-
-def _text(text: str) -> str:
-    """Escaped, without the control characters that XML cannot hold."""
-    shown = "".join(letter for letter in readable(text) if letter in "\n\t" or unicodedata.category(letter) != "Cc")
-    return escape(shown, quote=True)
 
 
 def _variables(values: Mapping[str, str]) -> str:

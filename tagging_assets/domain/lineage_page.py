@@ -5,13 +5,12 @@ drawing itself (``lineage_drawing``).
 """
 
 import json
-import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import PurePath
 from typing import Any
 
 from tagging_assets.domain.lineage_facts import event_line, worth
-from tagging_assets.domain.page import escaped, page, readable
+from tagging_assets.domain.page import escaped, page
 from tagging_assets.domain.verdicts import PERSON_SOURCE, StandingVerdict
 
 Row = Mapping[str, Any]
@@ -33,24 +32,25 @@ def render_page(told: Row, drawing: str) -> str:
         drawing=drawing,
         tags=f'<section><h2>{"The numbers" if cards else "No tags"}</h2><div class="cards">{cards}</div></section>',
         stages=_stages(told["chain"]),
-        where=_text(f"{told['image']} · image {told['image_id']} · batch {told['batch']}"),
+        where=escaped(f"{told['image']} · image {told['image_id']} · batch {told['batch']}"),
     )
     title = f"Why these tags: {name}" if asked is None else f"Why not {asked['tag']}: {name}"
-    return page(_shown(title), _STYLE, body)
+    return page(title, _STYLE, body)
 
 
 def _tag(tag: Row, decisions: Sequence[Row]) -> str:
     said = [one for one in decisions if one["tag"] == tag["tag"]]
     words = [StandingVerdict.from_row(one).sentence for one in said]
-    verdicts = "".join(f'<p class="said">{_text(one)}</p>' for one in words)
+    verdicts = "".join(f'<p class="said">{escaped(one)}</p>' for one in words)
     # A reason often is the verdict already.
-    reason = "" if tag["reason"] in words else f"<p>{_text(tag['reason'])}</p>"
+    reason = "" if tag["reason"] in words else f"<p>{escaped(tag['reason'])}</p>"
     doubts = [f"(1 − {worth(one):.2f})" for one in tag["sources"] if worth(one) > 0.0]
     total = f'<p class="sum">1 − {" ".join(doubts)} = {tag["score"]:.2f}</p>' if len(doubts) > 1 else ""
     status = tag["status"].replace("_", " ")
     return (
-        f'<article class="{_text(tag["status"])}"><h3>{_text(tag["tag"])} <span class="score">{tag["score"]:.2f}</span>'
-        f'<span class="status">{_text(status)}</span></h3>'
+        f'<article class="{escaped(tag["status"])}"><h3>{escaped(tag["tag"])} '
+        f'<span class="score">{tag["score"]:.2f}</span>'
+        f'<span class="status">{escaped(status)}</span></h3>'
         f'<div class="meter"><span style="width:{min(1.0, max(0.0, tag["score"])):.0%}"></span></div>'
         f"{reason}{verdicts}{_sources(tag['sources'])}{total}"
         f"{_history(tag.get('history', ()))}</article>"
@@ -59,8 +59,8 @@ def _tag(tag: Row, decisions: Sequence[Row]) -> str:
 
 def _missing(asked: Row) -> str:
     return (
-        f'<article class="rejected"><h3>{_text(asked["tag"])} <span class="status">not a tag</span></h3>'
-        f"<p>{_text(asked['reason'])}</p>{_sources(asked['scores'])}{_history(asked['history'])}</article>"
+        f'<article class="rejected"><h3>{escaped(asked["tag"])} <span class="status">not a tag</span></h3>'
+        f"<p>{escaped(asked['reason'])}</p>{_sources(asked['scores'])}{_history(asked['history'])}</article>"
     )
 
 
@@ -81,7 +81,7 @@ def _source(source: Row) -> str:
     counts = source.get("counts", True) and worth(source) > 0.0
     where = f", {source['subject']}" if source["subject"].startswith("person") else ""
     cells = [
-        f"“{_text(source['label'])}”{_text(where)}",
+        f"“{escaped(source['label'])}”{escaped(where)}",
         *(f"{source[name]:.3f}" for name in ("score", "threshold", "confidence", "weight")),
         f"{worth(source):.3f}" if counts else "nothing",
     ]
@@ -99,8 +99,9 @@ def _source(source: Row) -> str:
     kind = "" if counts else ' class="faint"'
     verb = "said" if source["source"] == PERSON_SOURCE else "made"
     return (
-        f'<tr{kind}><th scope="row">{_text(source["source"])}</th>{data}</tr>'
-        f'<tr class="made"><td colspan="{len(_COLUMNS)}"><details><summary>{verb} by {_text(source["model"])}</summary>'
+        f'<tr{kind}><th scope="row">{escaped(source["source"])}</th>{data}</tr>'
+        f'<tr class="made"><td colspan="{len(_COLUMNS)}"><details>'
+        f"<summary>{verb} by {escaped(source['model'])}</summary>"
         f"{_pairs(made.items())}</details></td></tr>"
     )
 
@@ -108,7 +109,7 @@ def _source(source: Row) -> str:
 def _history(events: Sequence[Row]) -> str:
     if not events:
         return ""
-    lines = "".join(f"<li>{_text(event_line(event))}</li>" for event in reversed(events))
+    lines = "".join(f"<li>{escaped(event_line(event))}</li>" for event in reversed(events))
     return f"<h4>History, newest first</h4><ul>{lines}</ul>"
 
 
@@ -127,26 +128,17 @@ def _stage(link: Row) -> str:
     state = f"failed: {link['error']}" if link["status"] == "failed" else link["state"]
     made = f"{link['computed_at']:%Y-%m-%d %H:%M:%S}" if link["computed_at"] else ""
     return (
-        f'<tr class="{_text(link["state"])}"><th scope="row">{_text(link["stage"].replace("_", " "))}</th>'
-        f'<td>{_text(state)}</td><td class="n">{"" if link["rows"] is None else link["rows"]}</td>'
-        f"<td>{made}</td><td><code>{_text(link['run_id'][:8])}</code></td>"
-        f"<td><details><summary><code>{_text(link['recipe'][:_SHORT])}…</code></summary>"
+        f'<tr class="{escaped(link["state"])}"><th scope="row">{escaped(link["stage"].replace("_", " "))}</th>'
+        f'<td>{escaped(state)}</td><td class="n">{"" if link["rows"] is None else link["rows"]}</td>'
+        f"<td>{made}</td><td><code>{escaped(link['run_id'][:8])}</code></td>"
+        f"<td><details><summary><code>{escaped(link['recipe'][:_SHORT])}…</code></summary>"
         f"{_pairs([*hashes, *told])}</details></td></tr>"
     )
 
 
 def _pairs(pairs: Iterable[tuple[str, str]]) -> str:
-    items = "".join(f"<dt>{_text(name)}</dt><dd>{_text(value)}</dd>" for name, value in pairs if value)
+    items = "".join(f"<dt>{escaped(name)}</dt><dd>{escaped(value)}</dd>" for name, value in pairs if value)
     return f"<dl>{items}</dl>"
-
-
-def _text(text: str) -> str:
-    return escaped(_shown(text))
-
-
-def _shown(text: str) -> str:
-    """Without control characters, which HTML does not allow; line breaks stay."""
-    return "".join(letter for letter in readable(text) if letter == "\n" or unicodedata.category(letter) != "Cc")
 
 
 _BODY = """<main>

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from tagging_assets.domain.errors import SettingsError
+from tagging_assets.domain.printable import for_csv, from_csv
 
 COLUMNS = ("image", "tag", "relevant")
 
@@ -42,7 +43,7 @@ def format_sheet(lines: Iterable[SheetLine]) -> str:
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(COLUMNS)
     marks = {None: "", True: "1", False: "0"}
-    writer.writerows((line.image, line.tag, marks[line.relevant]) for line in lines)
+    writer.writerows((for_csv(line.image), for_csv(line.tag), marks[line.relevant]) for line in lines)
     return out.getvalue()
 
 
@@ -79,7 +80,7 @@ def _cells(text: str, name: str) -> Iterator[tuple[int, list[str]]]:
 
 
 def _line(cells: Sequence[str], places: Sequence[int], where: str) -> SheetLine:
-    image, tag, relevant = (cells[place].strip() if place < len(cells) else "" for place in places)
+    image, tag, relevant = (from_csv(cells[place].strip()) if place < len(cells) else "" for place in places)
     if not (image and tag):
         raise SettingsError(f"{where}: every line needs an image and a tag")
     if relevant and relevant.lower() not in _WORDS:

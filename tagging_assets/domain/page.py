@@ -6,7 +6,11 @@ page try. What does not belong here: what is on a page.
 
 import base64
 import hashlib
-from html import escape
+
+from tagging_assets.domain.printable import for_block, for_markup
+
+#: Text as pages show it, where whatever fills the page in escapes it; and escaped, in an element or an attribute.
+readable, escaped = for_block, for_markup
 
 _PAGE = """<!doctype html>
 <html lang="en">
@@ -45,16 +49,6 @@ def page(title: str, style: str, body: str, script: str = "") -> str:
         policy=f"{_POLICY}; script-src 'sha256-{_digest(script)}'" if script else _POLICY,
         script=f"<script>{script}</script>\n" if script else "",
     )
-
-
-def readable(text: str) -> str:
-    """Text that can be shown: bytes of a file name that are no UTF-8 become question marks."""
-    return text.encode("utf-8", "replace").decode("utf-8")
-
-
-def escaped(text: str) -> str:
-    """Text as HTML shows it, in an element or an attribute."""
-    return escape(readable(text), quote=True)
 
 
 def _digest(script: str) -> str:

@@ -31,19 +31,19 @@ What does not belong here: reading files (``resources/prompt_store.py``), asking
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import jinja2
 import jinja2.meta
 import pydantic
-import yaml
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from tagging_assets.domain.errors import SettingsError
 from tagging_assets.domain.hashing import content_hash
-from tagging_assets.domain.yaml_faults import yaml_message
+from tagging_assets.domain.printable import storable
+from tagging_assets.domain.yaml_text import parse_yaml
 
 #: What is known of every photo: the caption its author wrote, the keywords that people gave it (a list, without what
 #: policy refuses), its file's and its folder's name, its header. No prompt that comes with the project uses keywords,
@@ -72,6 +72,8 @@ NEEDS_EYES = frozenset({"see", "caption"})
 WITH_PICTURE = NEEDS_EYES | {"classify", "judge"}
 
 _FRONT_MATTER = re.compile(r"\A---\n(?P<head>.*?)\n---\n(?P<body>.*)\Z", re.DOTALL)
+#: Of a prompt with everything filled in; no chat model takes in more.
+_LONGEST_FILLED = 1_000_000
 _SECTION = re.compile(r"^## +(system|user) *$", re.MULTILINE)
 
 
@@ -139,7 +141,7 @@ def quoted(text: object) -> str:
     ``<`` and ``>`` are escaped too: runtimes recognise ``<end_of_turn>``, ``<|im_end|>`` and their like anywhere
     in a message, and a caption must not end the user's turn.
     """
-    return json.dumps(str(text), ensure_ascii=False).replace("<", "\\u003c").replace(">", "\\u003e")
+    return json.dumps(storable(str(text)), ensure_ascii=False).replace("<", "\\u003c").replace(">", "\\u003e")
 
 
 def _environment() -> ImmutableSandboxedEnvironment:
@@ -222,18 +224,26 @@ def render(prompt: Prompt, values: Mapping[str, object]) -> tuple[Message, ...]:
 
 def _fill(prompt_id: str, source: str, values: Mapping[str, object]) -> str:
     try:
-        return _JINJA.from_string(source).render(values)
+        return _within(prompt_id, _JINJA.from_string(source).generate(values))
     except RecursionError as error:
         raise SettingsError(f"prompt {prompt_id}: cannot be filled in: a macro calls itself for ever") from error
     except (jinja2.TemplateError, TypeError, ValueError, ArithmeticError, LookupError) as error:
         raise SettingsError(f"prompt {prompt_id}: cannot be filled in: {error}") from error
 
 
+def _within(prompt_id: str, pieces: Iterable[str]) -> str:
+    kept: list[str] = []
+    left = _LONGEST_FILLED
+    for piece in pieces:
+        kept.append(piece)
+        left -= len(piece)
+        if left < 0:
+            raise SettingsError(f"prompt {prompt_id}: comes to more than {_LONGEST_FILLED} letters; shorten it")
+    return "".join(kept)
+
+
 def _head(text: str, where: str) -> _Head:
-    try:
-        said: Any = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise SettingsError(f"{where}: front matter is not YAML: {yaml_message(error)}") from error
+    said = parse_yaml(text, f"{where}: front matter")
     try:
         return _Head.model_validate(said)
     except pydantic.ValidationError as error:

@@ -64,7 +64,7 @@ def match_reference(reference: Reference, photos: Mapping[str, str]) -> tuple[di
 def _of_json(text: str, where: str) -> list[tuple[str, str]]:
     try:
         said = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise SettingsError(f"{where}: is not JSON: {error}") from error
     pairs = []
     for name, tags in said.items():
@@ -77,6 +77,9 @@ def _of_json(text: str, where: str) -> list[tuple[str, str]]:
 
 def _of_csv(text: str, where: str) -> list[tuple[str, str]]:
     rows = csv.DictReader(io.StringIO(text))
-    if not {"image", "tag"} <= set(rows.fieldnames or ()):
-        raise SettingsError(f"{where}: is neither JSON nor CSV with the columns image,tag")
-    return [(row["image"].strip(), row["tag"] or "") for row in rows if (row["image"] or "").strip()]
+    try:
+        if not {"image", "tag"} <= set(rows.fieldnames or ()):
+            raise SettingsError(f"{where}: is neither JSON nor CSV with the columns image,tag")
+        return [(row["image"].strip(), row["tag"] or "") for row in rows if (row["image"] or "").strip()]
+    except csv.Error as error:
+        raise SettingsError(f"{where}, line {rows.line_num}: no CSV ({error})") from error

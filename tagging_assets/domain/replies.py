@@ -9,20 +9,28 @@ import re
 from collections.abc import Iterator
 
 from tagging_assets.domain.chat import Answer, Outcome, ReplyForm
+from tagging_assets.domain.printable import storable
 
-_THINKING = re.compile(r"<(think|thinking|reasoning)>.*?(?:</\1>|\Z)", re.DOTALL | re.IGNORECASE)
-# Some chat templates open the thinking themselves, so that only its end is in the reply.
-_THOUGHT = re.compile(r"\A.*</(?:think|thinking|reasoning)>", re.DOTALL | re.IGNORECASE)
+_THOUGHT = re.compile(r"<(/?)(think|thinking|reasoning)>", re.IGNORECASE)
 _FENCE = re.compile(r"```[a-zA-Z]*\n?(.*?)(?:```|\Z)", re.DOTALL)
 _OPENING = re.compile(r"[{\[]")
+_BRACKET = re.compile(r"[{}\[\]]")
 _REFUSAL = re.compile(
     r"\b(i['’]?m sorry|i am sorry|i can(?:no|['’])t|i can not|i am unable|i['’]m unable|i won['’]t|i will not"
     r"|as an ai\b|against (?:my|our) (?:policy|guidelines))",
     re.IGNORECASE,
 )
 _EXCERPT = 80
-#: Longer broken JSON is no reply to questions like ours, and mending it takes its time.
+#: Longer texts are no reply to questions like ours; of what was thought aloud before it, the end counts.
+_LONGEST = 100_000
+#: Longer broken JSON is no reply either, and mending it takes its time.
 _REPAIR_CHARACTERS = 20_000
+#: Replies nest three levels. Deeper ones are not mended, and not looked into either.
+_DEEPEST = 20
+#: So many fenced blocks are mended.
+_MOST_FENCES = 3
+#: So many places are tried where JSON may begin: of several values the last counts.
+_MOST_STARTS = 50
 
 
 def read_text(
@@ -44,33 +52,80 @@ def read_text(
         return Answer("refused", error=one_line(refusal or "stopped by the provider's content filter"))
     if finish_reason == "length":
         return Answer("truncated", error="ran out of output tokens; raise llm.sampling.max_output_tokens")
-    said = _THOUGHT.sub("", _THINKING.sub("", text or "")).strip()
+    said = _spoken(text or "").strip()
     if not said:
         return Answer("invalid", error="said nothing")
+    if len(said) > _LONGEST:
+        return Answer("invalid", error=f"{len(said)} letters are no reply; it begins: {one_line(said)}")
     for value in _values(said):
-        answer = form.read(value)
+        answer = form.read(_kept(value))
         if answer is not None:
             return answer
     outcome: Outcome = "refused" if _REFUSAL.search(said) else "invalid"
     return Answer(outcome, error=f"no JSON of the form {form.name} in: {one_line(said)}")
 
 
+def _spoken(text: str) -> str:
+    """A text without what was thought aloud: from a mark to its end mark, and what is before an end mark alone.
+
+    Some chat templates open the thinking themselves, so that only its end is in the reply.
+    """
+    kept: list[str] = []
+    done, opened = 0, ""
+    for mark in _THOUGHT.finditer(text):
+        closing, kind = bool(mark[1]), mark[2].lower()
+        if opened and (not closing or kind != opened):
+            continue
+        if opened:
+            opened = ""
+        elif closing:
+            kept.clear()
+        else:
+            kept.append(text[done : mark.start()])
+            opened = kind
+        done = mark.end()
+    return "".join(kept) if opened else "".join((*kept, text[done:]))
+
+
+def _kept(value: object, depth: int = 0) -> object:
+    """JSON as it can be stored: without NUL and halves of letters; what is nested beyond sense is left out."""
+    if isinstance(value, str):
+        return storable(value)
+    if depth >= _DEEPEST:
+        return None
+    if isinstance(value, list):
+        return [_kept(one, depth + 1) for one in value]
+    if isinstance(value, dict):
+        return {storable(name): _kept(one, depth + 1) for name, one in value.items()}
+    return value
+
+
 def one_line(text: str) -> str:
     """The beginning of a text, on one line."""
-    line = " ".join(text.split())
+    line = storable(" ".join(text[: 20 * _EXCERPT].split()))
     return line if len(line) <= _EXCERPT else f"{line[:_EXCERPT]}…"
 
 
 def _values(said: str) -> Iterator[object]:
     """JSON values in a text, the likelier answer first."""
-    fenced = [match.group(1).strip() for match in _FENCE.finditer(said)]
-    wholes = [said, *reversed(fenced)]
-    for candidate in wholes:
+    fenced = [match.group(1).strip() for match in _FENCE.finditer(said)][-_MOST_STARTS:]
+    for candidate in (said, *reversed(fenced)):
         yield from _value_at(candidate, 0, whole=True)
-    for start in reversed([match.start() for match in re.finditer(r"\{", said)]):
+    # A value that breaks off takes as long as all that is behind it: from so many starts on it is no slip.
+    for start in _starts(said):
         yield from _value_at(said, start, whole=False)
-    for candidate in (*reversed(fenced), said):
+    for candidate in (*reversed(fenced[-_MOST_FENCES:]), said):
         yield from _mended(candidate)
+
+
+def _starts(said: str) -> Iterator[int]:
+    """Where values may begin, the last first."""
+    start = len(said)
+    for _ in range(_MOST_STARTS):
+        start = said.rfind("{", 0, start)
+        if start < 0:
+            return
+        yield start
 
 
 def _value_at(text: str, start: int, *, whole: bool) -> Iterator[object]:
@@ -90,6 +145,8 @@ def _mended(text: str) -> Iterator[object]:
     first = _OPENING.search(text)
     if first is None or len(text) > _REPAIR_CHARACTERS:
         return
+    if _depth(text) > _DEEPEST:
+        return
     last = max(text.rfind("}"), text.rfind("]"))
     broken = text[first.start() : last + 1] if last > first.start() else text[first.start() :].rstrip()
     if broken[-1].isalnum():
@@ -98,3 +155,12 @@ def _mended(text: str) -> Iterator[object]:
         yield json_repair.loads(broken)
     except (ValueError, RecursionError):
         return
+
+
+def _depth(text: str) -> int:
+    """How deep brackets nest at most, those in quotes among them."""
+    depth = deepest = 0
+    for bracket in _BRACKET.findall(text):
+        depth += 1 if bracket in "{[" else -1
+        deepest = max(deepest, depth)
+    return deepest

@@ -6,6 +6,7 @@ the rules (``fusion``), and what may never be tagged whatever the operator says 
 """
 
 import difflib
+import reprlib
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
@@ -25,9 +26,13 @@ from pydantic_core import ErrorDetails
 from tagging_assets.domain.calibration import Calibration
 from tagging_assets.domain.errors import PolicyError, SettingsError
 from tagging_assets.domain.hashing import content_hash
+from tagging_assets.domain.printable import unseen
 
 #: Stands for every category without an entry of its own, in thresholds.
 ANY_CATEGORY = "*"
+
+#: Letters of a tag, at most.
+LONGEST_TAG = 200
 
 #: Faces drawn in characters, as booru vocabularies have them: their underscore is a mouth, not a space.
 KAOMOJI = frozenset(
@@ -49,10 +54,21 @@ def normalise_tag(text: str) -> str:
     return plain if plain in KAOMOJI else " ".join(plain.replace("_", " ").split())
 
 
+def tag_problem(tag: str) -> str:
+    """Why nobody could read a tag, in its one spelling; ``""`` where they can."""
+    if not tag:
+        return "a tag must not be empty"
+    if hidden := unseen(tag):
+        return f"a tag must not hold the unseen letter {hidden}; write it plainly"
+    if len(tag) > LONGEST_TAG:
+        return f"{len(tag)} letters are no tag; at most {LONGEST_TAG}"
+    return ""
+
+
 def _tag(text: str) -> str:
     tag = normalise_tag(text)
-    if not tag:
-        raise ValueError("a tag must not be empty")
+    if problem := tag_problem(tag):
+        raise ValueError(problem)
     return tag
 
 
@@ -289,7 +305,7 @@ def _readable(detail: ErrorDetails, where: str, advice: Mapping[str, Mapping[str
         return f"{field}.{message}"
     for jargon, plain in _PLAIN_WORDS:
         message = message.replace(jargon, plain)
-    told = "" if isinstance(detail["input"], dict | list | tuple) else f" (it is {detail['input']!r})"
+    told = "" if isinstance(detail["input"], dict | list | tuple) else f" (it is {reprlib.repr(detail['input'])})"
     return f"{field}: {message[0].lower()}{message[1:]}{told}"
 
 

@@ -3,6 +3,7 @@
 What does not belong here: the reports' own tables (``scoreboard_tables``).
 """
 
+from tagging_assets.domain.printable import markdown_table
 from tagging_assets.domain.scoreboard import Estimate, Scoreboard, Standing
 
 #: Heads of :func:`standings_rows`.
@@ -18,9 +19,7 @@ def standings_markdown(board: Scoreboard) -> str:
     """The standings as a Markdown table, without columns that say nothing."""
     rows = standings_rows(board)
     said = [place for place, _ in enumerate(COLUMNS) if any(row[place] for row in rows)]
-    lines = [[COLUMNS[place] for place in said], ["---"] * len(said)]
-    lines += [[row[place] for place in said] for row in rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    return markdown_table([COLUMNS[place] for place in said], ([row[place] for place in said] for row in rows))
 
 
 def money(usd: float | None) -> str:

@@ -92,7 +92,7 @@ def _json_lines(text: str, name: str) -> Iterator[tuple[str, Mapping[str, object
         where = f"{name}, line {number}"
         try:
             said = json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise SettingsError(f"{where}: no JSON ({error}); write an object a line") from error
         if not isinstance(said, dict):
             raise SettingsError(f"{where}: a {type(said).__name__}; write an object a line")

@@ -17,7 +17,7 @@ from typing import Any, Self
 
 from tagging_assets.domain.errors import PolicyError, SettingsError
 from tagging_assets.domain.evidence import Evidence, Heard
-from tagging_assets.domain.rules import Rules, normalise_tag
+from tagging_assets.domain.rules import Rules, normalise_tag, tag_problem
 
 #: Source of people's verdicts among the sources of a tag.
 PERSON_SOURCE = "person"
@@ -216,6 +216,9 @@ def _cleaned(request: Request, rules: Rules) -> Request:
         raise SettingsError(f"a tag to be {request.verdict} is empty; name it")
     if one_line(tag) != tag:
         raise SettingsError(f"a tag to be {request.verdict} holds control characters: {tag!r}; write it plainly")
+    # What is stored by whatever way can be rejected and withdrawn; what is new must be read by people.
+    if request.verdict is Verdict.ADDED and (problem := tag_problem(tag)):
+        raise SettingsError(f"a tag to be added: {problem}")
     if tag == replaces:
         raise SettingsError(f'"{request.replaces}" and "{request.tag}" are one tag, "{tag}"; an edit takes two')
     return replace(

@@ -157,3 +157,20 @@ def test_quoted_text_can_be_read_back_and_not_break_out(text: str, safe: str) ->
 def test_text_with_template_marks_is_not_a_template() -> None:
     prompt = parse_prompt(made("## user\n{{ caption | quoted }}"), "pick.md")
     assert render(prompt, {"caption": "{{ 7 * 7 }}"})[0].content == '"{{ 7 * 7 }}"'
+
+
+@pytest.mark.parametrize(
+    "loop",
+    [
+        "{% for a in range(90000) %}{% for b in range(90000) %}xxxxxxxxxxxxxxxx{% endfor %}{% endfor %}",
+        "{% for a in range(90000) %}{{ caption }}{{ caption }}{{ caption }}{% endfor %}",
+    ],
+)
+def test_a_prompt_that_grows_without_end_is_given_up(loop: str) -> None:
+    prompt = parse_prompt(made(f"## user\n{{{{ caption }}}} {loop}\n"), "pick.md")
+    with pytest.raises(SettingsError, match="comes to more than"):
+        render(prompt, {"caption": "a photo of a dog"})
+
+
+def test_quoted_text_is_text_that_can_be_sent() -> None:
+    assert json.loads(quoted("a \ud83d dog\x00")) == "a \ufffd dog"

@@ -1,6 +1,11 @@
+import time
+from collections.abc import Callable
+
 import pytest
 
+from tagging_assets.domain.chat import ReplyForm
 from tagging_assets.domain.replies import read_text
+from tagging_assets.domain.reply_forms import CaptionForm, ClassifyForm, JudgeForm, TagsForm
 from tests.forms import Choice
 
 FORM = Choice("car", "bus", "cat", "red panda", "dog")
@@ -69,3 +74,82 @@ def test_any_other_reply_is_a_typed_outcome(
 def test_what_was_named_outside_the_form_s_tags_is_kept_apart() -> None:
     answer = read_text('{"tags": ["cat", "cow"]}', FORM)
     assert (answer.tags, answer.outside) == (("cat",), ("cow",))
+
+
+#: What models write that go round in circles, or whoever trains them means harm.
+SHAPES = {
+    "brackets": lambda n: "{" * n,
+    "lists": lambda n: "[" * n,
+    "keys": lambda n: '{"a":' * (n // 5),
+    "open quotes": lambda n: '{"' * (n // 2),
+    "single quotes": lambda n: "{'" * (n // 2),
+    "empty values": lambda n: "{}" * (n // 2),
+    "fences": lambda n: "```{" * (n // 4),
+    "fences of prose": lambda n: "```json " * (n // 8),
+    "thinking": lambda n: "<think>" * (n // 7),
+    "thought": lambda n: "</think>" * (n // 8),
+    "both": lambda n: "<think></think>" * (n // 15),
+    "an open list": lambda n: '{"tags": ["dog"' + ",[{" * (n // 3),
+    "words beside quotes": lambda n: '{"caption":"' + 'a" b "' * (n // 6) + "}",
+    "no quotes": lambda n: "{caption: " + "a b " * (n // 4) + "}",
+    "backslashes": lambda n: '{"caption":"' + "\\" * n,
+    "blanks": lambda n: "{" + " " * n + "x}",
+    "a sentence again": lambda n: '{"caption":"' + "a. " * (n // 3) + '"}',
+    "a long word": lambda n: '{"caption":"' + "a" * n + '"}',
+    "a keyword again": lambda n: '{"keywords":[' + '"a b",' * (n // 6) + '"x"]}',
+    "digits": lambda n: '{"tags":' + "9" * n + "}",
+    "nearly a refusal": lambda n: "i'm sor" * (n // 7),
+}
+
+
+@pytest.mark.parametrize("form", [TagsForm(("dog", "cat"), 5), CaptionForm(), ClassifyForm(20), JudgeForm()])
+@pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES.keys())
+def test_time_grows_with_length(shape: Callable[[int], str], form: ReplyForm) -> None:
+    def seconds(count: int) -> float:
+        text, times = shape(count), []
+        for _ in range(3):
+            started = time.process_time()
+            read_text(text, form)
+            times.append(time.process_time() - started)
+        return min(times)
+
+    # Below all limits on length, so that they are not what is measured.
+    assert seconds(19_000) < 10 * seconds(4_750) + 0.02
+
+
+@pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES.keys())
+def test_a_flood_is_no_answer(shape: Callable[[int], str]) -> None:
+    answer = read_text(shape(1_000_000), TagsForm(("dog",), 5))
+    assert answer.outcome == "invalid"
+    assert len(answer.error) < 200
+
+
+@pytest.mark.parametrize(
+    ("said", "caption"),
+    [
+        (r'{"caption": "A dog \ud83d runs."}', "A dog \ufffd runs."),
+        (r'{"caption": "A dog\u0000 runs."}', "A dog runs."),
+        ('{"caption": "A dog \ud83d runs."}', "A dog \ufffd runs."),
+        (r'{"caption": "A \ud83d\udc36 runs."}', "A 🐶 runs."),
+        ('{"caption": "One.", "caption": "A dog runs."}', "A dog runs."),
+        ('{"caption": "A dog runs.", "sure": 1e999, "no": NaN}', "A dog runs."),
+    ],
+)
+def test_what_cannot_be_stored_does_not_get_in(said: str, caption: str) -> None:
+    answer = read_text(said, CaptionForm())
+    assert (answer.outcome, answer.fields) == ("ok", {"caption": caption})
+
+
+@pytest.mark.parametrize("said", ["no \ud83d JSON\x00", '{"x": "\ud83d"}', r'{"tags": ["\ud83d", "\u0000"]}'])
+def test_errors_can_be_stored_too(said: str) -> None:
+    answer = read_text(said, TagsForm(("dog",), 5))
+    assert answer.outcome == "invalid"
+    for text in (answer.error, *answer.outside):
+        text.encode("utf-8")
+        assert "\x00" not in text
+
+
+def test_a_refusal_of_a_megabyte_is_one_line() -> None:
+    answer = read_text(None, CaptionForm(), refusal="no \ud83d " * 200_000)
+    assert answer.outcome == "refused"
+    assert len(answer.error.encode("utf-8")) < 400

@@ -262,3 +262,21 @@ def test_the_policy_goes_before_the_operator() -> None:
 def test_rules_are_frozen() -> None:
     with pytest.raises(ValueError, match="frozen"):
         Rules().keep_above = 0.1
+
+
+@pytest.mark.parametrize(
+    ("tag", "says"),
+    [
+        ("\u200b", "unseen letter"),
+        ("dog\u202e", "unseen letter"),
+        ("dog\u3164", "unseen letter"),
+        ("\u2003 \u3000", "must not be empty"),
+        ("dog" * 100, "300 letters are no tag"),
+    ],
+)
+def test_a_tag_that_nobody_can_read_is_refused(tag: str, says: str) -> None:
+    for rules in ({"forced": [tag]}, {"banned": [tag]}, {"aliases": {"cat": tag}}, {"aliases": {tag: "cat"}}):
+        with pytest.raises(SettingsError) as caught:
+            parse_rules(rules)
+        assert says in str(caught.value)
+        assert len(str(caught.value)) < 300

@@ -19,6 +19,7 @@ from tests.llm_stub import (
     LlmStub,
     completion,
     fails,
+    floods,
     half_a_body,
     hangs,
     hangs_up,
@@ -340,3 +341,90 @@ def test_a_server_on_this_machine_needs_no_key(monkeypatch: pytest.MonkeyPatch) 
 
 def test_the_stub_says_what_openai_says() -> None:
     assert set(completion("x")) == {"id", "object", "created", "model", "choices", "usage"}
+
+
+@pytest.mark.parametrize(
+    ("status", "outcome"),
+    [(200, "invalid"), (429, "rate_limited"), (500, "failed"), (400, "failed")],
+)
+def test_a_reply_that_never_ends_is_left_and_known_by_its_status(status: int, outcome: str) -> None:
+    exchange = exchange_with(floods(status), timeout_seconds=60)
+    assert (exchange.failure, exchange.status) == (outcome, 0 if status == 200 else status)
+    assert len(exchange.error) < 400
+
+
+def test_a_refused_key_is_known_by_an_error_that_never_ends() -> None:
+    with pytest.raises(LlmRejected, match="check the key"):
+        exchange_with(floods(401), timeout_seconds=60)
+
+
+def test_events_that_never_end_are_no_answer() -> None:
+    flood = floods(200, b"data: {}\n\n" * 5_000, {"Content-Type": "text/event-stream"})
+    assert exchange_with(flood, timeout_seconds=60).failure == "invalid"
+
+
+def test_a_flood_of_headers_is_a_failure() -> None:
+    exchange = exchange_with(sends({}, headers={f"X-{i}": "y" * 1000 for i in range(500)}), timeout_seconds=60)
+    assert exchange.failure == "failed"
+
+
+@pytest.mark.parametrize(
+    ("said", "seconds"),
+    [
+        ("3", 3.0),
+        ("-3", 0.0),
+        ("1e999", None),
+        ("nan", None),
+        ("inf", None),
+        ("1e300", 86_400.0),
+        ("9" * 5000, None),
+        ("Fri, 31 Dec 9999 23:59:59 GMT", 86_400.0),
+        ("Fri, 99 Dec 99999 23:59:59 +9999", None),
+        ("soon", None),
+        ("", None),
+    ],
+)
+def test_absurd_pauses_are_not_waited_for(said: str, seconds: float | None) -> None:
+    assert exchange_with(fails(429, headers={"Retry-After": said})).retry_after == seconds
+
+
+@pytest.mark.parametrize(
+    "usage",
+    [
+        {"prompt_tokens": 10**30, "completion_tokens": -1, "cost": 1e308},
+        {"prompt_tokens": "7", "completion_tokens": 1.5, "cost": float("nan")},
+        {"prompt_tokens": None, "completion_tokens": [], "cost": float("inf")},
+    ],
+)
+def test_figures_that_make_no_sense_are_unknown(usage: dict[str, object]) -> None:
+    exchange = exchange_with(says("hi", usage=usage))
+    assert (exchange.text, exchange.prompt_tokens, exchange.completion_tokens, exchange.cost_usd) == (
+        "hi",
+        None,
+        None,
+        None,
+    )
+
+
+@pytest.mark.parametrize("body", ['"\\ud83d\\u0000"', '"\\udcff"'])
+def test_half_a_letter_and_nul_do_not_get_in(body: str) -> None:
+    reply = f'{{"choices": [{{"message": {{"content": {body}}}, "finish_reason": {body}}}]}}'
+    exchange = exchange_with(sends_text(reply))
+    assert exchange.failure is None
+    for text in (exchange.text, exchange.finish_reason):
+        assert text is not None
+        text.encode("utf-8")
+        assert "\x00" not in text
+
+
+@pytest.mark.parametrize("body", ["[" * 200_000, "{" * 200_000, '{"a":' * 100_000, "9" * 100_000, "\x00", '"\ufeff'])
+def test_what_is_no_json_is_an_outcome(body: str) -> None:
+    exchange = exchange_with(sends_text(body))
+    assert exchange.failure == "invalid"
+    assert len(exchange.error) < 400
+
+
+def test_an_error_in_words_that_cannot_be_stored() -> None:
+    exchange = exchange_with(sends_text('{"error": {"message": "no \\ud83d\\u0000 \\u202e"}}', status=400))
+    exchange.error.encode("utf-8")
+    assert "\x00" not in exchange.error
