@@ -11,6 +11,7 @@ languages, the ten most spoken and the ten most used on the web. What does not b
 for other reasons (``rules``), and what is done about a photo (``permissions``).
 """
 
+import itertools
 import re
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
@@ -48,7 +49,36 @@ _LONGEST_TERM = 4
 _COLOUR_FIRST = frozenset(["en", "zh", "ja"])
 #: Shortest refused word that is found where somebody broke it in two.
 _SHORTEST_BROKEN = 5
-_SMALL_WORDS = frozenset(["is", "it", "in", "on", "at", "a", "an", "as", "us", "or", "to", "of", "no", "so", "be", "he", "we", "do", "by", "my", "i", "the", "and", "for", "but", "not"])
+_SMALL_WORDS = frozenset(
+    [
+        "is",
+        "it",
+        "in",
+        "on",
+        "at",
+        "a",
+        "an",
+        "as",
+        "us",
+        "or",
+        "to",
+        "of",
+        "no",
+        "so",
+        "be",
+        "he",
+        "we",
+        "do",
+        "by",
+        "my",
+        "i",
+        "the",
+        "and",
+        "for",
+        "but",
+        "not",
+    ]
+)
 
 #: People below this age are minors.
 ADULT = 18
@@ -58,7 +88,26 @@ _AGE_OLD = re.compile(
 _NUMBERS = {
     word: number
     for number, word in enumerate(
-        ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen"]
+        [
+            "zero",
+            "one",
+            "two",
+            "three",
+            "four",
+            "five",
+            "six",
+            "seven",
+            "eight",
+            "nine",
+            "ten",
+            "eleven",
+            "twelve",
+            "thirteen",
+            "fourteen",
+            "fifteen",
+            "sixteen",
+            "seventeen",
+        ]
     )
 }
 _NUMBER_WORD = re.compile(rf"\b(?:{'|'.join(_NUMBERS)})\b")
@@ -247,7 +296,7 @@ def _after_person(said: tuple[str, ...], of: list[Roles], at: int, *, adjective_
 def _broken(said: tuple[str, ...]) -> Iterator[str]:
     """Categories of refused words that somebody wrote as two: "na ked"."""
     known = lexicon().exact
-    for first, second in zip(said, said[1:], strict=False):
+    for first, second in itertools.pairwise(said):
         whole = first + second
         if len(whole) >= _SHORTEST_BROKEN and not {first, second} & _SMALL_WORDS and not (roles(first) | roles(second)):
             yield from (role.category for role in known.get(whole, ()) if role.kind == "always")
@@ -300,5 +349,23 @@ def _states_height(reading: str) -> bool:
 
 #: Said of buildings as well: with a bare number they are no person's height.
 _HOW_HIGH = frozenset(
-    ["tall", "high", "alto", "alta", "haut", "hoch", "gross", "высокий", "高", "लंबा", "लंबी", "lamba", "লম্বা", "لمبا", "لمبی", "tinggi", "setinggi"]
+    [
+        "tall",
+        "high",
+        "alto",
+        "alta",
+        "haut",
+        "hoch",
+        "gross",
+        "высокий",
+        "高",
+        "लंबा",
+        "लंबी",
+        "lamba",
+        "লম্বা",
+        "لمبا",
+        "لمبی",
+        "tinggi",
+        "setinggi",
+    ]
 )

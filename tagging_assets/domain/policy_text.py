@@ -11,7 +11,7 @@ are NFKC's. What does not belong here: which words are refused (``policy``).
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 _ALIKE = (
     # Cyrillic
@@ -53,7 +53,7 @@ _TURNED = re.compile("[ɐɔǝɟƃɥᴉɾʞɯɹʇʌʍʎ]")
 _UPSIDE_DOWN = str.maketrans("undbqpu", "nupqbdn")
 
 _LEET = str.maketrans("4@3€10!|5$7+896¡¢£2", "aaeeioiisstt" + "bggiclz")
-_LEET_L = str.maketrans("1!|", "lll")
+_LEET_L = _LEET | str.maketrans("1!|", "lll")
 _LEET_CHUNK = re.compile(r"[^\s,;:()\"“”]+")
 _VOWELS = "aeiou"
 
@@ -144,7 +144,7 @@ def _letters_joined(text: str) -> str:
 def _leet(text: str) -> Iterator[str]:
     """The text with digits and signs read as the letters that they stand for."""
     chunks = _LEET_CHUNK.findall(text)
-    for table in (_LEET, _LEET_L | {key: value for key, value in _LEET.items() if key not in _LEET_L}):
+    for table in (_LEET, _LEET_L):
         read = [_decoded(chunk, table) for chunk in chunks]
         if read != chunks:
             yield " ".join(read)
@@ -153,7 +153,7 @@ def _leet(text: str) -> Iterator[str]:
             yield " ".join(re.sub(r"(?<=[a-z])[*#]+(?=[a-z])", vowel, chunk) for chunk in chunks)
 
 
-def _decoded(chunk: str, table: dict[int, str]) -> str:
+def _decoded(chunk: str, table: Mapping[int, int]) -> str:
     letters = sum(sign.isalpha() for sign in chunk)
     coded = sum(ord(sign) in table for sign in chunk)
     return chunk.translate(table) if letters >= 2 and 0 < coded <= letters else chunk
