@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from tagging_assets.domain.booru import CHARACTER
 from tagging_assets.domain.evidence import Evidence
 from tagging_assets.domain.frames import Row
 from tagging_assets.domain.freshness import Item
@@ -195,9 +196,14 @@ def permitted(
     )
 
 
+def is_of_people(tag: str, category: str) -> bool:
+    """Whether a tag describes people: by its words, or because it names somebody."""
+    return category == CHARACTER or describes_people(tag)
+
+
 def is_attribute(said: Evidence) -> bool:
     """Whether a piece of evidence tells more of a person than that there is one."""
-    return describes_people(said.label) or (said.subject.startswith("person") and said.label != PERSON_LABEL)
+    return is_of_people(said.label, said.category) or (said.subject.startswith("person") and said.label != PERSON_LABEL)
 
 
 def admitted(rows: Iterable[Row], permission: Permission) -> list[Row]:
@@ -222,4 +228,4 @@ def is_forbidden(tag: str, category: str, permission: Permission) -> bool:
     """Whether a tag must not be stored or shown for a photo."""
     if refused(tag) is not None or refused(category) is not None:
         return True
-    return not permission.allowed and describes_people(tag)
+    return not permission.allowed and is_of_people(tag, category)

@@ -255,7 +255,7 @@ def _describes_person(of: list[Roles], category: str) -> bool:
     attribute = [any(role.kind == "of-a-person" and role.category == category for role in place) for place in of]
     if not any(attribute):
         return False
-    if any(_has(place, "people", "minors", "looks") for place in of):
+    if any(_has(place, "people", "minors", "looks", "pronouns") for place in of):
         return True
     return all(one or _has(place, "fillers") for one, place in zip(attribute, of, strict=True))
 

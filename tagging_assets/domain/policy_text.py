@@ -31,6 +31,8 @@ _LATIN |= {ord("æ"): "ae", ord("œ"): "oe"}
 #: Letters in boxes and flags that NFKC leaves alone.
 _BOXED = {first + number: chr(ord("a") + number) for first in (0x1F150, 0x1F170, 0x1F1E6) for number in range(26)}
 
+_SOME_CYRILLIC = re.compile("[а-яё]")
+_TO_CYRILLIC = str.maketrans("abcehkmoptxy", "авсенкмортху")
 _BLANK = {0x034F: None, 0x115F: None, 0x1160: None, 0x3164: None, 0xFFA0: None, 0x2800: " "}
 #: Arabic letters of one sound, as Arabic, Persian and Urdu keyboards write them, and the stretching line.
 _ARABIC = str.maketrans(
@@ -78,6 +80,7 @@ def readings(term: str) -> tuple[str, ...]:
             found[plain(camel)] = None
         latin = _latin(base)
         found[latin] = None
+        found[_cyrillic(base)] = None
         for one in (base, latin):
             found[_SEPARATED.sub("", one)] = None
             found[_letters_joined(one)] = None
@@ -114,6 +117,13 @@ def _seen(decomposed: str) -> Iterator[str]:
 
 def _latin(text: str) -> str:
     return text if text.isascii() else text.translate(_LATIN)
+
+
+def _cyrillic(text: str) -> str:
+    """Words that are partly Cyrillic with their Latin letters read as Cyrillic ones."""
+    if not _SOME_CYRILLIC.search(text):
+        return text
+    return _WORD.sub(lambda word: word[0].translate(_TO_CYRILLIC) if _SOME_CYRILLIC.search(word[0]) else word[0], text)
 
 
 def _turned(term: str) -> Iterator[str]:
