@@ -7,6 +7,7 @@ A line is ``kind category: term, term, …``. The kinds:
 - ``by-a-person``: mostly a colour, a shape or a country; refused only right beside a person.
 - ``people``, ``minors`` (people, too), ``looks``, ``body``: what describes people; ``somebody`` says no more than that
   there is one.
+- ``joins``: nothing by themselves, but they are joined to others ("oldman").
 - ``fillers``: add nothing to an attribute; ``height`` and ``years`` are what a number is a measure of.
 - ``things``: harmless, though they hold a listed word.
 
@@ -179,7 +180,8 @@ def roles(word: str) -> Roles:
 
 def _by_parts(known: Lexicon, word: str) -> Iterator[Roles]:
     for size in known.sizes["start"]:
-        yield known.parts["start"].get(word[:size], _NONE)
+        # A singular may be shorter than what its plural begins with: "onlyfan".
+        yield known.parts["start"].get(f"{word}s"[:size], _NONE)
     for size in known.sizes["end"]:
         yield known.parts["end"].get(word[-size:], _NONE)
     for size in known.sizes["both"]:
@@ -214,7 +216,7 @@ def _joined(word: str) -> tuple[str, ...] | None:
 
 def _may_be_joined(piece: str) -> bool:
     kinds = {role.kind for role in lexicon().exact.get(piece, _NONE)}
-    return bool(kinds & {"always", "of-a-person", "by-a-person", "people", "minors", "looks"})
+    return bool(kinds & {"always", "of-a-person", "by-a-person", "people", "minors", "looks", "joins"})
 
 
 def _cjk_words(run: str) -> Iterator[str]:
