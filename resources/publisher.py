@@ -19,12 +19,16 @@ from resources.tables import held_decision, image, published_tag
 from resources.tag_rows import Stamp
 from tagging_assets.domain.changes import DROPPED, GONE, TagChange, differs
 from tagging_assets.domain.frames import ImageRecord
+from tagging_assets.domain.policy import refused
 
 #: Columns of a decided row that are published as they are.
 _SAID = ("category", "score", "status", "reason", "sources")
 
 #: Status of decided rows that are kept to be explained, not to be published.
 _REJECTED = "rejected"
+
+#: Whether a tag must not be shown on a photo of a batch: by batch, then (image_id, tag, category).
+Forbidden = Callable[[str], Callable[[str, str, str], bool]]
 
 #: The current ok records of the stage ``tags`` of a batch.
 Decided = Callable[[str], Sequence[ImageRecord]]
@@ -137,7 +141,15 @@ class Publisher:
             return not _plan(connection, batch, decided, gone, _holds(connection, decided)).images
 
     def undo(
-        self, target: str, *, decided: Decided, who: str, why: str, now: datetime, dry_run: bool = False
+        self,
+        target: str,
+        *,
+        decided: Decided,
+        who: str,
+        why: str,
+        now: datetime,
+        dry_run: bool = False,
+        forbidden: Forbidden | None = None,
     ) -> Undone:
         """Put the tags that an operation or run changed back to what they were before it, row for row.
 
@@ -153,6 +165,7 @@ class Publisher:
             why: in their words.
             now: aware UTC.
             dry_run: find out, and change nothing.
+            forbidden: what must not come back, besides what is never tagged.
         """
         with guard(), self._engine.connect() as connection, connection.begin() as transaction:
             tag_rows.begin_writing(connection, tag_rows.batches_of(connection, target))
@@ -166,7 +179,11 @@ class Publisher:
             by = (operation, now)
             held = [_hold(connection, batch, chosen, decided(batch), by) for batch, chosen in photos.items()]
             changes = tag_rows.first_changes(connection)
-            tag_rows.restore(connection, Stamp(now, operation, operation))
+            stamp = Stamp(now, operation, operation)
+            tag_rows.restore(connection, stamp)
+            tag_rows.withdraw(
+                connection, _not_to_be_shown(connection, photos, forbidden or (lambda _: _allowed)), stamp
+            )
             if dry_run:
                 transaction.rollback()
         return Undone(target, "" if dry_run else operation, way, sum(held), tuple(photos), changes)
@@ -203,7 +220,11 @@ def _plan(
     held = {one.image_id: holds[key] for one in decided if (key := (one.image_id, one.output)) in holds}
     free = {record.image_id: record for record in decided if record.image_id not in held}
     said = {(record.image_id, row["tag"]): (record, row) for record in free.values() for row in record.rows}
-    wanted = {key: pair for key, pair in said.items() if pair[1]["status"] != _REJECTED and key[0] not in there}
+    wanted = {
+        key: pair
+        for key, pair in said.items()
+        if pair[1]["status"] != _REJECTED and key[0] not in there and not _never(key[1], pair[1]["category"])
+    }
     chosen = sa.select(published_tag).where(published_tag.c.batch == batch)
     standing = {(row["image_id"], row["tag"]): dict(row) for row in connection.execute(chosen).mappings()}
     written = [_row(*pair) for key, pair in wanted.items() if _news(standing.get(key), pair[1])]
@@ -211,7 +232,11 @@ def _plan(
     written += [
         {name: row[name] for name in ("image_id", "tag", *_SAID, "recipe", "run_id")}
         for (image_id, _), row in standing.items()
-        if image_id in held and image_id not in there and row["withdrawn_at"] and row["withdrawn_at"] > held[image_id]
+        if image_id in held
+        and image_id not in there
+        and row["withdrawn_at"]
+        and row["withdrawn_at"] > held[image_id]
+        and not _never(row["tag"], row["category"])
     ]
     settled = (key for key, row in standing.items() if row["withdrawn_at"] is None and key not in wanted)
     withdrawn = [
@@ -225,6 +250,36 @@ def _plan(
 def _row(record: ImageRecord, row: Mapping[str, Any]) -> dict[str, Any]:
     said = {name: row[name] for name in _SAID}
     return {"image_id": record.image_id, "tag": row["tag"], **said, "recipe": record.recipe, "run_id": record.run_id}
+
+
+def _never(tag: str, category: str) -> bool:
+    """The policy once more, at the door: whatever made the row, it is not shown."""
+    return refused(tag) is not None or refused(category) is not None
+
+
+def _allowed(_image_id: str, _tag: str, _category: str) -> bool:
+    return False
+
+
+def _not_to_be_shown(
+    connection: sa.Connection, photos: Mapping[str, Sequence[str]], forbidden: Forbidden
+) -> list[dict[str, Any]]:
+    """Live tags of photos that must not be shown as things are now, though they once were."""
+    found = []
+    for batch, image_ids in photos.items():
+        chosen = sa.select(published_tag).where(
+            published_tag.c.batch == batch,
+            published_tag.c.image_id.in_(image_ids),
+            published_tag.c.withdrawn_at.is_(None),
+        )
+        judge = forbidden(batch)
+        for row in connection.execute(chosen).mappings():
+            if _never(row["tag"], row["category"]) or judge(row["image_id"], row["tag"], row["category"]):
+                said = {"status": DROPPED, "reason": "not to be told of people", "sources": [], "recipe": row["recipe"]}
+                found.append(
+                    {"image_id": row["image_id"], "tag": row["tag"], "said": {**said, "run_id": row["run_id"]}}
+                )
+    return found
 
 
 def _news(standing: Mapping[str, Any] | None, row: Mapping[str, Any]) -> bool:

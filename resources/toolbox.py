@@ -41,7 +41,8 @@ from tagging_assets.domain.hashing import content_hash
 from tagging_assets.domain.images import PROXY_SIDE
 from tagging_assets.domain.labels import LabelSet
 from tagging_assets.domain.models import ModelCard
-from tagging_assets.domain.policy import WORDS_HASH, person_attributes_allowed, refused
+from tagging_assets.domain.permissions import PeopleRules
+from tagging_assets.domain.policy import WORDS_HASH, refused
 from tagging_assets.domain.rules import Rules
 from tagging_assets.domain.stages import Recipes, Stage, build_recipes
 from tagging_assets.domain.teaching import Pupil, Teacher
@@ -89,6 +90,7 @@ TOOLS = (
     "asker",
     "fusion",
     "rules",
+    "people_rules",
 )
 
 
@@ -139,15 +141,13 @@ class Toolbox(Questions):
 
     @cached_property
     def people_allowed(self) -> bool:
-        """Whether persons may be measured and tagged beyond "there is one"."""
-        people = self.settings.people
-        allowed, _reason = person_attributes_allowed(
-            people_enabled=people.enabled,
-            adults_only_source=people.adults_only_source,
-            consent=None,
-            minor_suspected=None,
-        )
-        return allowed
+        """Whether any photo's people may be measured and tagged beyond "there is one"."""
+        return self.people_rules.anywhere
+
+    @cached_property
+    def people_rules(self) -> PeopleRules:
+        """The operator's word about people, source by source."""
+        return self.settings.people_rules
 
     @cached_property
     def rules(self) -> Rules:
@@ -319,6 +319,7 @@ class Toolbox(Questions):
                 },
                 "detections": {"model": asdict(self.detector.card)},
                 "landmarks": {"model": asdict(self.landmarker.card), "keep_points": allowed, **self.weighing},
+                "person_permissions": {"people": asdict(self.people_rules), "policy": WORDS_HASH},
                 "body_features": {"people_allowed": allowed},
                 "person_embeddings": {"model": asdict(self.encoder.card), "people_allowed": allowed},
                 "embeddings": {"model": asdict(self.encoder.card)},

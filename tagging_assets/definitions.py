@@ -29,6 +29,7 @@ from tagging_assets.assets.landmarks import landmarks
 from tagging_assets.assets.line import Line
 from tagging_assets.assets.llm_tag_suggestions import llm_tag_suggestions
 from tagging_assets.assets.person_embeddings import person_embeddings
+from tagging_assets.assets.person_permissions import person_permissions
 from tagging_assets.assets.proxies import proxies
 from tagging_assets.assets.published_tags import published_tags
 from tagging_assets.assets.quantised_models import quantisable, quantised_models
@@ -51,6 +52,7 @@ STAGE_ASSETS = [
     images,
     proxies,
     detections,
+    person_permissions,
     landmarks,
     body_features,
     person_embeddings,

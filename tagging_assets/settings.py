@@ -12,7 +12,9 @@ from typing import Any, Literal
 import pydantic
 
 from tagging_assets.domain.chat_settings import ADVICE, Chat
-from tagging_assets.domain.errors import SettingsError
+from tagging_assets.domain.errors import PolicyError, SettingsError
+from tagging_assets.domain.permissions import PeopleRules, SourceWord
+from tagging_assets.domain.policy import describes_people, refused
 from tagging_assets.domain.rules import Rules, validation_message
 from tagging_assets.text_files import read_yaml
 
@@ -28,9 +30,17 @@ class _Section(pydantic.BaseModel):
 
 
 class Source(_Section):
-    """A folder that is watched."""
+    """A folder that is watched.
+
+    Attributes:
+        path: of the folder.
+        adults_only: your word that its photos show adults only; ``people.adults_only_source`` where nothing is said.
+        consent: whether the people in its photos agreed to be described; ``false`` forbids it whatever else is said.
+    """
 
     path: Path
+    adults_only: bool | None = None
+    consent: bool | None = None
 
 
 class Images(_Section):
@@ -114,6 +124,23 @@ class Settings(_Section):
     calibration: Calibration = Calibration()
     rules: Rules = Rules()
 
+    @property
+    def people_rules(self) -> PeopleRules:
+        """What is said about people, source by source."""
+        words = (SourceWord(str(one.path), one.adults_only, one.consent) for one in self.sources)
+        said = tuple(one for one in words if (one.adults_only, one.consent) != (None, None))
+        return PeopleRules(self.people.enabled, self.people.adults_only_source, said)
+
+    def check_policy(self) -> None:
+        """Refuse rules that would give what must never be tagged, or describe people while that is off.
+
+        Raises:
+            PolicyError: names the setting, the tag and the way out.
+        """
+        self.rules.check_policy(refused)
+        if not self.people.enabled:
+            self.rules.check_people(describes_people)
+
     @pydantic.field_validator("models", mode="before")
     @classmethod
     def _by_name(cls, said: object) -> object:
@@ -136,13 +163,18 @@ def load_settings(path: Path | None = None) -> Settings:
 
     Raises:
         SettingsError: the file is missing, is not YAML, or says something impossible; one line says where.
+        PolicyError: its rules ask for what must never be tagged.
     """
     chosen = settings_file(path)
     try:
-        return Settings.model_validate(_merged(chosen, seen=()))
+        settings = Settings.model_validate(_merged(chosen, seen=()))
+        settings.check_policy()
+    except PolicyError as error:
+        raise PolicyError(f"{chosen}: {error}") from error
     except pydantic.ValidationError as error:
         line = validation_message(error, advice={"llm": ADVICE})
         raise SettingsError(f"{chosen}: {line}") from error
+    return settings
 
 
 def _merged(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:

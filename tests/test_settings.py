@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tagging_assets.domain.errors import SettingsError
+from tagging_assets.domain.errors import PolicyError, SettingsError
 from tagging_assets.settings import DEFAULT_SETTINGS, Settings, load_settings
 
 PROJECT = DEFAULT_SETTINGS.parent
@@ -145,3 +145,27 @@ def test_a_file_must_not_extend_itself(tmp_path: Path, loop: tuple[str, ...]) ->
 def test_settings_cannot_be_changed_in_passing() -> None:
     with pytest.raises(ValueError, match="frozen"):
         Settings().data_dir = Path("/elsewhere")  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("rules: {forced: [nude]}", "rules.forced"),
+        ("rules: {forced: [чёрная женщина]}", "rules.forced"),
+        ("rules: {aliases: {cat: blackwoman}}", "rules.aliases.cat"),
+        ("rules: {features: [{feature: hair_colour, equals: black, tag: asian}]}", "rules.features"),
+        ("rules: {max_per_category: {muslim: 3}}", "rules.max_per_category"),
+        ("rules: {forced: [boy]}", "people.enabled"),
+        ("rules: {aliases: {person: woman}}", "people.enabled"),
+    ],
+)
+def test_rules_against_the_policy_are_refused_in_one_line(tmp_path: Path, text: str, named: str) -> None:
+    with pytest.raises(PolicyError) as refusal:
+        load_settings(write(tmp_path / "tagging.yaml", f"{text}\n"))
+    assert "\n" not in str(refusal.value)
+    assert named in str(refusal.value)
+
+
+@pytest.mark.parametrize("text", ["rules: {aliases: {dame: woman}}", "people: {enabled: true}\nrules: {forced: [boy]}"])
+def test_rules_about_people_that_do_no_harm_stand(tmp_path: Path, text: str) -> None:
+    assert load_settings(write(tmp_path / "tagging.yaml", f"{text}\n"))

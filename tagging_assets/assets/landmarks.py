@@ -12,6 +12,7 @@ from tagging_assets.domain.frames import Row, StageFrame
 from tagging_assets.domain.freshness import Item
 from tagging_assets.domain.landmarks import landmark_rows
 from tagging_assets.domain.models import PERSON_LABEL, Landmarker
+from tagging_assets.domain.permissions import may_describe
 from tagging_assets.domain.person import EMBEDDED_WEIGHING, Weighing
 from tagging_assets.domain.stages import Recipes
 
@@ -21,6 +22,7 @@ def landmarks(
     context: dg.AssetExecutionContext,
     proxies: StageFrame,
     detections: StageFrame,
+    person_permissions: StageFrame,
     bench: dg.ResourceParam[Workbench],
     recipes: dg.ResourceParam[Recipes],
     proxy_files: dg.ResourceParam[ProxyStore],
@@ -36,7 +38,7 @@ def landmarks(
         keep_points=keep_points,
         weighing=recipe.parts.get("weighing", EMBEDDED_WEIGHING),
     )
-    frames = {"proxies": proxies, "detections": detections}
+    frames = {"proxies": proxies, "detections": detections, "person_permissions": person_permissions}
     return run_stage(
         context,
         bench,
@@ -60,5 +62,6 @@ def look(
     boxes = [row for row in item.rows("detections") if row["label"] == PERSON_LABEL]
     if not boxes:
         return []
+    keep_points = keep_points and may_describe(item)
     image = proxy_files.load(item.row("proxies")["path"])
     return list(landmark_rows(image, boxes, landmarker, keep_points=keep_points, weighing=weighing))

@@ -11,6 +11,7 @@ from tagging_assets.assets.views import View, crop, embed
 from tagging_assets.domain.frames import StageFrame
 from tagging_assets.domain.freshness import Item
 from tagging_assets.domain.models import PERSON_LABEL, ImageEncoder
+from tagging_assets.domain.permissions import may_describe
 from tagging_assets.domain.stages import Recipes
 
 #: Boxes below this are not worth a vector: hardly one of them turns out to be a person.
@@ -22,6 +23,7 @@ def person_embeddings(
     context: dg.AssetExecutionContext,
     proxies: StageFrame,
     detections: StageFrame,
+    person_permissions: StageFrame,
     bench: dg.ResourceParam[Workbench],
     recipes: dg.ResourceParam[Recipes],
     proxy_files: dg.ResourceParam[ProxyStore],
@@ -31,7 +33,7 @@ def person_embeddings(
     recipe = recipes["person_embeddings"]
     allowed = bool(recipe.parts["people_allowed"])
     load = partial(person_views, proxy_files=proxy_files, allowed=allowed)
-    frames = {"proxies": proxies, "detections": detections}
+    frames = {"proxies": proxies, "detections": detections, "person_permissions": person_permissions}
     return run_stage(context, bench, recipe, frames, partial(embed, encoder=encoder, load=load), model=encoder)
 
 
@@ -40,7 +42,7 @@ def person_views(item: Item, *, proxy_files: ProxyStore, allowed: bool) -> list[
     people = [
         row
         for row in item.rows("detections")
-        if allowed and row["label"] == PERSON_LABEL and row["score"] >= PERSON_VIEW_FLOOR
+        if allowed and may_describe(item) and row["label"] == PERSON_LABEL and row["score"] >= PERSON_VIEW_FLOOR
     ]
     if not people:
         return []

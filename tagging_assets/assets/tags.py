@@ -13,6 +13,7 @@ from tagging_assets.domain.frames import Row, StageFrame
 from tagging_assets.domain.freshness import Item
 from tagging_assets.domain.fusion import Fusion
 from tagging_assets.domain.gathering import Gatherer
+from tagging_assets.domain.permissions import admitted, permitted
 from tagging_assets.domain.rules import Rules
 from tagging_assets.domain.stages import Recipes
 from tagging_assets.domain.verdicts import StandingVerdict, standing
@@ -27,8 +28,10 @@ def tags(
     body_features: StageFrame,
     zero_shot_scores: StageFrame,
     tagger_scores: StageFrame,
+    captions: StageFrame,
     llm_tag_suggestions: StageFrame,
     decisions: StageFrame,
+    person_permissions: StageFrame,
     bench: dg.ResourceParam[Workbench],
     recipes: dg.ResourceParam[Recipes],
     gallery: dg.ResourceParam[Gallery],
@@ -44,8 +47,10 @@ def tags(
         "body_features": body_features,
         "zero_shot_scores": zero_shot_scores,
         "tagger_scores": tagger_scores,
+        "captions": captions,
         "llm_tag_suggestions": llm_tag_suggestions,
         "decisions": decisions,
+        "person_permissions": person_permissions,
     }
     compute = each(partial(decide, gatherer=gatherer, fusion=fusion, rules=rules))
     return run_stage(
@@ -61,6 +66,7 @@ def tags(
 def decide(item: Item, *, gatherer: Gatherer, fusion: Fusion, rules: Rules) -> list[Row]:
     """Tags of one photo, best first, then those that people rejected."""
     verdicts = standing(StandingVerdict.from_row(row) for row in item.rows("decisions"))
-    rows = fusion.decide(gatherer.all(item, rules), verdicts).rows(item.image_id)
+    evidence, heard, permission = permitted(item, gatherer.all(item, rules), fusion.counts, verdicts)
+    rows = admitted(fusion.decide(evidence, heard).rows(item.image_id), permission)
     note = silence(item)
     return [{**row, "reason": f"{row['reason']}{note}"} for row in rows]

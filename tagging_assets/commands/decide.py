@@ -15,8 +15,8 @@ from tagging_assets.commands.batches import run_batches
 from tagging_assets.commands.console import print_note, print_table
 from tagging_assets.commands.explain import find_image
 from tagging_assets.commands.session import Session
-from tagging_assets.domain.errors import SettingsError
-from tagging_assets.domain.policy import refused
+from tagging_assets.domain.errors import PolicyError, SettingsError
+from tagging_assets.domain.policy import describes_people, refused, refused_sentence
 from tagging_assets.domain.verdict_text import parse_verdicts
 from tagging_assets.domain.verdicts import Request, Verdict, checked, edited, one_line
 
@@ -150,7 +150,16 @@ def decide(session: Session, requests: Sequence[Request], who: str, why: str = "
         StorageError: Postgres does not answer, or the disk is full; ask again.
     """
     tools, name = session.toolbox, one_line(who)
-    asked = checked(requests, session.settings.rules, refused)
+    settings = session.settings
+    asked = checked(
+        requests,
+        settings.rules,
+        refused,
+        describes=(lambda _tag: False) if settings.people_rules.anywhere else describes_people,
+        refuse_why=refused_sentence,
+    )
+    if refused_sentence(why) is not None:
+        raise PolicyError("the reason speaks of what is never written down; say it without")
     new = tools.decisions.preview(asked, who=name, why=why)
     keys = [(request.image_id, request.tag) for request in new]
     before = tools.decisions.shown(keys)

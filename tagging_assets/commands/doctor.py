@@ -148,7 +148,7 @@ def _price(settings: Settings, entry: ChatModelEntry) -> str:
 def _people(settings: Settings) -> str:
     if not settings.people.enabled:
         return "off: nothing about a person's body is kept or tagged"
-    if not settings.people.adults_only_source:
+    if not settings.people_rules.anywhere:
         return "on, and still nothing is tagged: no model here can tell age, so people.adults_only_source is needed"
     return "on, for sources that you affirm show adults only"
 

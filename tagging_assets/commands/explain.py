@@ -15,7 +15,7 @@ from resources.files import storage_error, write_output
 from resources.history import History
 from tagging_assets.commands.session import Session
 from tagging_assets.domain.errors import SettingsError
-from tagging_assets.domain.evidence import Trust
+from tagging_assets.domain.evidence import Evidence, Trust
 from tagging_assets.domain.frames import StageFrame
 from tagging_assets.domain.freshness import Item
 from tagging_assets.domain.identity import ImageRef
@@ -23,7 +23,9 @@ from tagging_assets.domain.lineage import Lineage, Link, links_at, links_now
 from tagging_assets.domain.lineage_drawing import Thumbnail, draw
 from tagging_assets.domain.lineage_graph import Story, draw_up
 from tagging_assets.domain.lineage_page import render_page
+from tagging_assets.domain.permissions import is_forbidden, permitted
 from tagging_assets.domain.policy import refused
+from tagging_assets.domain.rules import Rules
 from tagging_assets.domain.stages import ASKING, STAGES
 from tagging_assets.domain.tag_decision import REJECTED
 from tagging_assets.domain.verdicts import StandingVerdict, standing
@@ -174,15 +176,20 @@ def _about(session: Session, ref: ImageRef, story: Story, tag: str, at: datetime
     tools = session.toolbox
     records = {name: link.record for name, link in story.links.items() if link.record is not None and link.record.ok}
     item = Item(ref.image_id, "", {name: record for name, record in records.items() if record is not None})
-    evidence = tools.gatherer.all(item, tools.rules)
+    verdicts = {one["tag"]: StandingVerdict.from_row(one) for one in story.decisions}
+    told = tools.gatherer.all(item, tools.rules)
+    evidence, heard, permission = permitted(item, told, tools.fusion.counts, verdicts)
+    if is_forbidden(tag, "", permission) or (
+        len(evidence) < len(told) and not _says(evidence, tag, tools.rules) and _says(told, tag, tools.rules)
+    ):
+        return replace(story, tags=(), decisions=(), missing=WhyNot(tag, f"suppressed: {permission.reason}").as_json())
     scores = weighed(tag, evidence, tools.rules, Trust(tools.cards, tools.rules.sources))
     if row is not None:
         known = {(source["source"], source["model"]) for source in row["sources"]}
         others = [one for one in scores if (one["source"], one["model"]) not in known and not one["counts"]]
         return replace(story, also={tag: others})
     failed = next((link.record.error for link in story.links.values() if _is_fatal(link) and link.record), None)
-    verdicts = {one["tag"]: StandingVerdict.from_row(one) for one in story.decisions}
-    decision = tools.fusion.decide(evidence, verdicts)
+    decision = tools.fusion.decide(evidence, heard)
     verdict = next((one for one in story.decisions if one["tag"] == tag), None)
     answer = why_not(tag, decision, scores, rules=tools.rules, verdict=verdict)
     if failed is not None:
@@ -190,6 +197,10 @@ def _about(session: Session, ref: ImageRef, story: Story, tag: str, at: datetime
     elif at is not None:
         answer = replace(answer, reason=f"it was none at that time; by the rules of now: {answer.reason}")
     return replace(story, missing=answer.as_json())
+
+
+def _says(evidence: Sequence[Evidence], tag: str, rules: Rules) -> bool:
+    return any(rules.canonical(said.label) == tag for said in evidence)
 
 
 def _is_fatal(link: Link) -> bool:

@@ -1,13 +1,15 @@
 """``tagging undo RUN``: published tags as they were before a run."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from tagging_assets.commands.console import print_note
 from tagging_assets.commands.history import show_changes
 from tagging_assets.commands.session import Session
 from tagging_assets.domain.errors import SettingsError
+from tagging_assets.domain.permissions import Permission, is_forbidden
 
 _SHORT = 8
 
@@ -54,6 +56,7 @@ def undo(session: Session, name: str, *, who: str, why: str, dry_run: bool = Fal
         why=why,
         now=datetime.now(UTC),
         dry_run=dry_run,
+        forbidden=partial(_forbidden, session),
     )
     uris = history.uris({one.image_id for one in done.changes})
     return {
@@ -76,6 +79,22 @@ def undo(session: Session, name: str, *, who: str, why: str, dry_run: bool = Fal
             for one in done.changes
         ],
     }
+
+
+def _forbidden(session: Session, batch: str) -> Callable[[str, str, str], bool]:
+    """What must not come back to a batch: what describes people where that is not allowed, as known now."""
+    tools = session.toolbox
+    tables = {name: tools.bench.store.read(name, batch) for name in ("person_permissions", "tags")}
+
+    def judge(image_id: str, tag: str, category: str) -> bool:
+        rows = [
+            row for table in tables.values() if (record := table.get(image_id)) and record.ok for row in record.rows
+        ]
+        allowed = tools.people_allowed and all(row.get("allowed", True) for row in rows)
+        suspected = any(row.get("minor_suspected") for row in rows)
+        return is_forbidden(tag, category, Permission(allowed and not suspected, "", suspected))
+
+    return judge
 
 
 def show_undo(told: Mapping[str, Any]) -> None:

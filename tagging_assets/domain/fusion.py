@@ -135,6 +135,15 @@ class Fusion:
             refused + muted,
         )
 
+    def counts(self, said: Evidence) -> bool:
+        """Whether a piece of evidence reaches its threshold.
+
+        Raises:
+            SettingsError: its source has no card.
+            ModelFailed: its raw score is not a number.
+        """
+        return self._trust.hear(said) is not None
+
     def _people(self, verdicts: Mapping[str, StandingVerdict]) -> tuple[dict[str, StandingVerdict], int]:
         """What people say by the tag as it is spelt now, and on how many tags the policy does not let them."""
         said = standing(replace(one, tag=self._rules.canonical(one.tag)) for one in verdicts.values())

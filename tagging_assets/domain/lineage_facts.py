@@ -74,6 +74,11 @@ def _detections(rows: Rows) -> Sequence[str]:
     return [_count(rows, "box", "boxes"), ", ".join(things) or f"best {max(row['score'] for row in rows):.2f}"]
 
 
+def _permission(rows: Rows) -> Sequence[str]:
+    row = rows[0]
+    return ["people may be described" if row["allowed"] else "people are not described", row["reason"]]
+
+
 def _landmarks(rows: Rows) -> Sequence[str]:
     people = [row for row in rows if row["person_score"] >= PERSON]
     return [_count(people, "person", "people"), f"best {max(row['person_score'] for row in rows):.2f}"]
@@ -114,6 +119,7 @@ _FACTS: dict[str, Callable[[Rows], Sequence[str]]] = {
     "images": _images,
     "proxies": _proxies,
     "detections": _detections,
+    "person_permissions": _permission,
     "landmarks": _landmarks,
     "body_features": _features,
     "person_embeddings": _views,

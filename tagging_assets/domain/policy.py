@@ -6,69 +6,115 @@ attribute of a *person* is refused ("Persian woman"), the same word on a thing i
 "Catholic church"). Garments and devices are things too ("abaya", "crutch"). In doubt a term is refused: a tag lost
 costs less than a person described against their will.
 
-The word lists are English, as the models' vocabularies are. What does not belong here: which tags an operator bans
-for other reasons (``rules``).
+A term is judged in every reading that ``policy_text`` finds in it, by the lists of ``policy_words``: thirteen
+languages, the ten most spoken and the ten most used on the web. What does not belong here: which tags an operator bans
+for other reasons (``rules``), and what is done about a photo (``permissions``).
 """
 
 import itertools
 import re
-import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
 from tagging_assets.domain.errors import PolicyError
-from tagging_assets.domain.hashing import content_hash
-from tagging_assets.domain.policy_words import (
-    ALWAYS,
-    BODY,
-    BODY_PHRASES,
-    COLOUR_BEFORE_PERSON,
-    FILLERS,
-    LOOKS,
-    OF_A_PERSON,
-    ORIENTATION_BEFORE_PERSON,
-    PEOPLE,
-    PHRASES,
-    SOMEBODY,
-    THINGS,
+from tagging_assets.domain.policy_text import readings, words
+from tagging_assets.domain.policy_words import Roles, found_phrases, lexicon, pieces, roles, without_things, words_hash
+
+#: What is refused, in the order in which a term of several is named.
+CATEGORIES = (
+    *("ethnicity", "religion", "health", "sexual orientation", "exact height", "explicit content"),
+    "intimate body parts",
 )
 
-_PERSON_WORDS = PEOPLE | LOOKS
-_IRREGULAR = {
-    "men": "man",
-    "women": "woman",
-    "people": "person",
-    "peoples": "person",
-    "children": "child",
-    "kids": "kid",
-    "ladies": "lady",
-    "babies": "baby",
-    "wives": "wife",
-    "blinds": "shutter",  # of a window
-    "boobies": "boob",
-    "trans": "trans",
-}
-_WORD = re.compile(r"[a-z]+|\d+")
 #: Signs, at least one of them none of a sentence, among which letters and digits stand alone.
 _FACE = re.compile(r"(?=.*[:;^=@<>|_\\])(?:[a-zA-Z0-9]?[^a-zA-Z0-9\s])+[a-zA-Z0-9]?", re.ASCII)
-_POSSESSIVE = re.compile(r"(?<=[a-z])['’]s\b")
 
 _NUMBER = r"(?:\d+(?:[.,]\d+)?|four|five|six|seven)"
-_UNIT = r"(?:cm|centimet(?:er|re)s?|m|met(?:er|re)s?|ft|feet|foot|in|inch(?:es)?|['′’\"″”])"
-_MEASURE = re.compile(rf"(?<![\w.]){_NUMBER}[\s-]*{_UNIT}(?![a-z])(?:\s*\d{{1,2}}\s*{_UNIT}?(?![a-z]))?")
+_UNIT = (
+    r"(?:cm|centimet(?:er|re)s?|m|met(?:er|re)s?|metros?|meter|ft|feet|foot|in|inch(?:es)?|см|метр\w*|м|سم|متر"
+    r"|सेमी|মিটার|সেমি|['′’\"″”])"
+)
+_MEASURE = re.compile(
+    rf"(?<![\w.]){_NUMBER}[\s-]*{_UNIT}(?![a-zа-я])(?:\s*\d{{1,2}}\s*{_UNIT}?(?![a-z]))?|\d+(?:\.\d+)?\s*(?:厘米|公分|米|センチ)"
+)
 _FEET_AND_INCHES = re.compile(r"(?<!\d)[3-8]\s*['′’]\s*(?:\d|1[01])(?!\d)")
-_HEIGHT_WORDS = frozenset({"tall", "height", "high", "stature"})
 _FOLLOWERS = frozenset(
     ["in", "with", "on", "at", "and", "or", "of", "by", "from", "near", "under", "wearing", "holding"]
 )
-
-#: Part of the recipes of what is filtered: rows that were stored before a word was known are made again.
-WORDS_HASH = content_hash(
+_COPULAS = frozenset(["is", "are", "was", "were", "look", "looks", "seem", "seems", "being"])
+_ADVERBS = frozenset(["very", "also", "clearly", "probably", "a", "likely"])
+#: Terms of more words are sentences, in which people go on to do something.
+_LONGEST_TERM = 4
+#: Where a colour stands before what it is of, and nowhere else.
+_COLOUR_FIRST = frozenset(["en", "zh", "ja"])
+#: Shortest refused word that is found where somebody broke it in two.
+_SHORTEST_BROKEN = 5
+_SMALL_WORDS = frozenset(
     [
-        *(ALWAYS, BODY, BODY_PHRASES, COLOUR_BEFORE_PERSON, FILLERS, LOOKS, OF_A_PERSON, ORIENTATION_BEFORE_PERSON),
-        *(PEOPLE, PHRASES, SOMEBODY, THINGS),
+        "is",
+        "it",
+        "in",
+        "on",
+        "at",
+        "a",
+        "an",
+        "as",
+        "us",
+        "or",
+        "to",
+        "of",
+        "no",
+        "so",
+        "be",
+        "he",
+        "we",
+        "do",
+        "by",
+        "my",
+        "i",
+        "the",
+        "and",
+        "for",
+        "but",
+        "not",
     ]
 )
+
+#: People below this age are minors.
+ADULT = 18
+_AGE_OLD = re.compile(
+    r"\b(\d{1,2})\s*-?\s*(?:years?|yrs?|months?|weeks?|days?|y)[\s-]*(?:old|o)\b|\bage[sd]?\s*:?\s*(\d{1,2})\b|\b(\d{1,2})\s*yo\b"
+)
+_NUMBERS = {
+    word: number
+    for number, word in enumerate(
+        [
+            "zero",
+            "one",
+            "two",
+            "three",
+            "four",
+            "five",
+            "six",
+            "seven",
+            "eight",
+            "nine",
+            "ten",
+            "eleven",
+            "twelve",
+            "thirteen",
+            "fourteen",
+            "fifteen",
+            "sixteen",
+            "seventeen",
+        ]
+    )
+}
+_NUMBER_WORD = re.compile(rf"\b(?:{'|'.join(_NUMBERS)})\b")
+_CJK_NUMBERS = frozenset("一二三四五六七八九十两")
+
+#: Part of the recipes of what is filtered: rows that were stored before a word was known are made again.
+WORDS_HASH = words_hash()
 
 
 @lru_cache(maxsize=65_536)
@@ -76,44 +122,29 @@ def refused(term: str) -> str | None:
     """Why a term must not be tagged.
 
     Args:
-        term: a tag, label or prompt in any case and spelling; underscores, hyphens and colons separate words.
+        term: a tag, label, prompt or sentence in any language, case and spelling; underscores, hyphens and colons
+            separate words.
 
     Returns:
-        ``ethnicity``, ``religion``, ``health``, ``sexual orientation``, ``exact height``, ``explicit content`` or
-        ``intimate body parts``; ``None`` where the term may be tagged.
+        One of :data:`CATEGORIES`; ``None`` where the term may be tagged.
     """
-    plain = _plain(term)
-    if _states_height(plain):
-        return "exact height"
-    words = _without(_words(plain), THINGS)
-    for category, phrases in PHRASES.items():
-        if any(_find(words, phrase) is not None for phrase in phrases):
-            return category
-    for category, always in ALWAYS.items():
-        if not always.isdisjoint(words):
-            return category
-    for category, attributes in OF_A_PERSON.items():
-        if _describes_person(words, attributes):
-            return category
-    if _before_person(words, COLOUR_BEFORE_PERSON):
-        return "ethnicity"
-    if _before_person(words, ORIENTATION_BEFORE_PERSON):
-        return "sexual orientation"
+    for reading in readings(term):
+        if (found := _category_of(reading)) is not None:
+            return found
     return None
 
 
+@lru_cache(maxsize=16_384)
 def refused_sentence(sentence: str) -> str | None:
     """Why a sentence must not be said of a photo: as :func:`refused`, and of every word right before a person.
 
     A term is short, so an adjective counts where it ends in a person; in a sentence, people go on to do something
     ("a black man walks"). In doubt a sentence is refused.
     """
-    category = refused(sentence)
-    if category is not None:
-        return category
-    words = _without(_words(_plain(sentence)), THINGS)
-    pairs = (f"{first} {second}" for first, second in itertools.pairwise(words) if second in PEOPLE)
-    return next((found for pair in pairs if (found := refused(pair)) is not None), None)
+    for reading in readings(sentence):
+        if (found := _category_of(reading, sentence=True)) is not None:
+            return found
+    return None
 
 
 @lru_cache(maxsize=65_536)
@@ -123,10 +154,13 @@ def describes_people(term: str) -> bool:
     Such terms are stored and tagged only where :func:`person_attributes_allowed`. Clothes are things. In doubt a term
     describes people: "cat ears" does, and so does what is drawn as a face, such as ``^_^`` and ``:d``.
     """
-    words = _words(_plain(term))
-    if _FACE.fullmatch(term) or any(_find(words, phrase) is not None for phrase in BODY_PHRASES):
-        return True
-    return words not in SOMEBODY and not (PEOPLE | LOOKS | BODY).isdisjoint(words)
+    return _FACE.fullmatch(term) is not None or any(_is_of_people(_said(reading)) for reading in readings(term))
+
+
+@lru_cache(maxsize=65_536)
+def hints_at_minor(text: str) -> bool:
+    """Whether a text speaks of somebody who is or may be a minor: a word for one, or an age. In doubt it does."""
+    return any(_speaks_of_minor(reading) for reading in readings(text))
 
 
 def check_label_set(name: str, terms: Iterable[str]) -> None:
@@ -186,67 +220,152 @@ def person_attributes_allowed(
     return True, "no minor is suspected"
 
 
-def _plain(term: str) -> str:
-    """Lower case without accents; possessives and underscores gone."""
-    decomposed = unicodedata.normalize("NFKD", term)
-    bare = "".join(letter for letter in decomposed if not unicodedata.combining(letter)).casefold()
-    return _POSSESSIVE.sub("", bare.replace("_", " "))
+def _said(reading: str) -> tuple[str, ...]:
+    """The words of a reading in the form of the lists, joined ones apart, names of things blanked."""
+    whole = tuple(words(reading))
+    return without_things(tuple(piece for word in whole for piece in pieces(word)))
 
 
-def _words(plain: str) -> tuple[str, ...]:
-    return tuple(_singular(word) for word in _WORD.findall(plain))
+def _category_of(reading: str, *, sentence: bool = False) -> str | None:
+    said = _said(reading)
+    of = [roles(word) for word in said]
+    found = {category for place in of for kind, category, _ in place if kind == "always"}
+    found |= {role.category for _, one in found_phrases(said) for role in one.roles if role.kind == "always"}
+    found |= {role.category for role in _sole(said, of) if role.kind == "=always"}
+    found |= {category for category in CATEGORIES if _describes_person(of, category)}
+    found |= set(_beside_people(said, of, sentence=sentence or len(said) > _LONGEST_TERM))
+    if _states_height(reading):
+        return "exact height"
+    found |= set(_broken(said))
+    return next((category for category in CATEGORIES if category in found), None)
 
 
-def _singular(word: str) -> str:
-    """The form under which ``policy_words`` keeps it; a rough rule does, since only listed words matter."""
-    if word in _IRREGULAR:
-        return _IRREGULAR[word]
-    if len(word) > 4 and word.endswith("ies"):
-        return word[:-3] + "y"
-    if len(word) > 3 and word.endswith("s") and not word.endswith(("ss", "us", "is")):
-        return word[:-1]
-    return word
+def _has(of: Roles, *kinds: str) -> bool:
+    return any(role.kind in kinds for role in of)
 
 
-def _find(words: tuple[str, ...], phrase: tuple[str, ...]) -> int | None:
-    for start in range(len(words) - len(phrase) + 1):
-        if words[start : start + len(phrase)] == phrase:
-            return start
-    return None
+def _sole(said: tuple[str, ...], of: list[Roles]) -> Roles:
+    """Roles of the one word that the term is, articles aside."""
+    left = [place for word, place in zip(said, of, strict=True) if not _has(place, "fillers") or word == "-"]
+    return left[0] if len(left) == 1 else frozenset()
 
 
-def _without(words: tuple[str, ...], things: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
-    """Words with names of things blanked, so that "naked mole rat" is no nudity."""
-    for thing in things:
-        start = _find(words, thing)
-        if start is not None:
-            words = (*words[:start], "thing", *words[start + len(thing) :])
-    return words
-
-
-def _describes_person(words: tuple[str, ...], attributes: frozenset[str]) -> bool:
-    """An attribute stands alone (among fillers), or beside a word for a person or their looks."""
-    if attributes.isdisjoint(words):
+def _describes_person(of: list[Roles], category: str) -> bool:
+    """An attribute stands alone (among fillers), or in a term that speaks of a person or their looks."""
+    attribute = [any(role.kind == "of-a-person" and role.category == category for role in place) for place in of]
+    if not any(attribute):
         return False
-    return not _PERSON_WORDS.isdisjoint(words) or all(word in attributes or word in FILLERS for word in words)
-
-
-def _before_person(words: tuple[str, ...], attributes: frozenset[str]) -> bool:
-    """An ambiguous adjective right before a person ("black man"), not before a thing named after one."""
-    for first, second, third in zip(words, words[1:], (*words[2:], ""), strict=False):
-        person = first in attributes and second in PEOPLE
-        if person and (third in _FOLLOWERS or third in PEOPLE or third == "" or third.endswith("ing")):
-            return True
-    return False
-
-
-def _states_height(plain: str) -> bool:
-    """A measure that stands alone, or with a person or a word for height; "30 cm ruler" is a ruler."""
-    if _FEET_AND_INCHES.search(plain):
+    if any(_has(place, "people", "minors", "looks", "pronouns") for place in of):
         return True
-    rest, found = _MEASURE.subn(" ", plain)
-    words = _words(rest)
-    about = not _HEIGHT_WORDS.isdisjoint(words) or not _PERSON_WORDS.isdisjoint(words)
+    return all(one or _has(place, "fillers") for one, place in zip(attribute, of, strict=True))
+
+
+def _beside_people(said: tuple[str, ...], of: list[Roles], *, sentence: bool) -> Iterator[str]:
+    """Categories of ambiguous words right beside a person: "black man", not "black man-made lake"."""
+    for at, place in enumerate(of):
+        for role in place:
+            if role.kind != "by-a-person":
+                continue
+            if _before_person(said, of, at, sentence=sentence or role.language != "en") or _after_person(
+                said, of, at, adjective_first=role.language in _COLOUR_FIRST
+            ):
+                yield role.category
+
+
+def _before_person(said: tuple[str, ...], of: list[Roles], at: int, *, sentence: bool) -> bool:
+    if at + 1 >= len(said) or not _has(of[at + 1], "people", "minors", "pronouns"):
+        return False
+    third = said[at + 2] if at + 2 < len(said) else ""
+    return sentence or third == "" or third in _FOLLOWERS or third.endswith("ing") or _has(of[at + 2], "people")
+
+
+def _after_person(said: tuple[str, ...], of: list[Roles], at: int, *, adjective_first: bool) -> bool:
+    if at == 0:
+        return False
+    if not adjective_first:
+        return _has(of[at - 1], "people", "minors", "pronouns")
+    ends = at + 1 == len(said) or said[at + 1] in _FOLLOWERS
+    before = at - 1
+    while before > 0 and said[before] in _ADVERBS:
+        before -= 1
+    copula = said[before] in _COPULAS
+    person = before - 1 if copula else at - 1
+    return ends and person >= 0 and _has(of[person], "people", "minors", "pronouns")
+
+
+def _broken(said: tuple[str, ...]) -> Iterator[str]:
+    """Categories of refused words that somebody wrote as two: "na ked"."""
+    known = lexicon().exact
+    for first, second in itertools.pairwise(said):
+        whole = first + second
+        if len(whole) >= _SHORTEST_BROKEN and not {first, second} & _SMALL_WORDS and not (roles(first) | roles(second)):
+            yield from (role.category for role in known.get(whole, ()) if role.kind == "always")
+
+
+def _is_of_people(said: tuple[str, ...]) -> bool:
+    of = [roles(word) for word in said]
+    told = any(_has(place, "people", "minors", "looks", "body", "somebody") for place in of)
+    told = told or _has(_sole(said, of), "=people", "=minors", "=body")
+    told = told or any(
+        role.kind in ("people", "minors", "looks", "body") for _, one in found_phrases(said) for role in one.roles
+    )
+    return told and not all(_has(place, "somebody", "fillers") for place in of)
+
+
+def _speaks_of_minor(reading: str) -> bool:
+    said = _said(reading)
+    of = [roles(word) for word in said]
+    if any(_has(place, "minors") for place in of) or _has(_sole(said, of), "=minors"):
+        return True
+    if any(role.kind == "minors" for _, one in found_phrases(said) for role in one.roles):
+        return True
+    counted = _NUMBER_WORD.sub(lambda word: str(_NUMBERS[word[0]]), reading)
+    ages = [int(next(filter(None, found.groups()))) for found in _AGE_OLD.finditer(counted)]
+    if any(age < ADULT for age in ages) or re.search(r"\bmonths? old|weeks? old|days? old", counted):
+        return True
+    return any(_is_age(first, of[at + 1]) for at, first in enumerate(said[:-1]))
+
+
+def _is_age(number: str, unit: Roles) -> bool:
+    """A number below the age of adults before a word for years; English years may be of anything."""
+    if not any(role.kind == "years" and role.language != "en" for role in unit):
+        return False
+    return int(number) < ADULT if number.isdigit() else number in _CJK_NUMBERS
+
+
+def _states_height(reading: str) -> bool:
+    """A measure that stands alone, or with a person or a word for height; "30 cm ruler" is a ruler."""
+    if _FEET_AND_INCHES.search(reading):
+        return True
+    rest, found = _MEASURE.subn(" ", reading)
+    said = _said(rest)
+    of = [roles(word) for word in said]
     if found:
-        return about or not words
-    return "height" in words and any(word.isdigit() for word in words)
+        about = any(_has(place, "height", "people", "minors", "looks") for place in of)
+        return about or all(_has(place, "fillers") for place in of)
+    told = [word for word, place in zip(said, of, strict=True) if _has(place, "height") and word not in _HOW_HIGH]
+    return bool(told) and any(word.isdigit() for word in said)
+
+
+#: Said of buildings as well: with a bare number they are no person's height.
+_HOW_HIGH = frozenset(
+    [
+        "tall",
+        "high",
+        "alto",
+        "alta",
+        "haut",
+        "hoch",
+        "gross",
+        "высокий",
+        "高",
+        "लंबा",
+        "लंबी",
+        "lamba",
+        "লম্বা",
+        "لمبا",
+        "لمبی",
+        "tinggi",
+        "setinggi",
+    ]
+)

@@ -1,190 +1,272 @@
-"""The words behind ``policy``: data only, lower case, singular.
+"""The words behind ``policy``, read from ``words/*.txt``: one file per language, with its sources at its head.
 
-A word belongs in :data:`ALWAYS` only where no thing is called by it; what is also the name of things goes into
-:data:`OF_A_PERSON` (refused alone or beside a person) or, where it is mostly harmless, before a person only.
+A line is ``kind category: term, term, …``. The kinds:
+
+- ``always``: refused wherever it stands. Only where no thing is called by it.
+- ``of-a-person``: also the name of things; refused alone, or where the term speaks of a person.
+- ``by-a-person``: mostly a colour, a shape or a country; refused only right beside a person.
+- ``people``, ``minors`` (people, too), ``looks``, ``body``: what describes people; ``somebody`` says no more than that
+  there is one.
+- ``joins``: nothing by themselves, but they are joined to others ("oldman").
+- ``fillers``: add nothing to an attribute; ``height`` and ``years`` are what a number is a measure of.
+- ``things``: harmless, though they hold a listed word.
+
+``word*``, ``*word`` and ``*word*`` stand for words that begin with, end in or hold it; ``=word`` counts only where it
+is the whole term; several words are a phrase. What does not belong here: what follows from a word (``policy``).
 """
 
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cache, lru_cache
+from importlib.resources import files
+from typing import NamedTuple
 
-def _set(text: str) -> frozenset[str]:
-    return frozenset(text.split())
+from tagging_assets.domain.hashing import content_hash
+from tagging_assets.domain.policy_text import plain, words
 
-
-def _phrases(text: str) -> tuple[tuple[str, ...], ...]:
-    """One phrase per line or semicolon, longest first so that a part never shadows the whole."""
-    lines = (line.split() for line in text.replace("\n", ";").split(";") if line.strip())
-    return tuple(sorted((tuple(line) for line in lines), key=lambda phrase: (-len(phrase), phrase)))
-
-
-#: Words for people, professions aside.
-PEOPLE = _set(
-    """
-    person man woman boy girl guy gal lady gentleman male female human adult teen teenager youth child kid baby
-    toddler infant model bride couple family friend crowd actor actress athlete dancer singer worker student wife
-    husband mother father mom dad son daughter sister brother user believer worshipper follower community population
-    """
-)
-
-#: Words for their looks and origin.
-LOOKS = _set(
-    """
-    face skin skinned complexion facial feature eye hair body beauty portrait selfie descent ancestry heritage origin
-    ethnicity nationality race appearance appearing looking
-    """
-)
-
-#: Words for what a person's body, face and age are like, beyond :data:`PEOPLE` and :data:`LOOKS`.
-BODY = _set(
-    """
-    hairstyle haircut ponytail twintail braid bang ahoge bob dreadlock blonde blond brunette redhead eyelash eyebrow
-    pupil iris ear nose mouth lip tooth teeth tongue fang cheek chin jaw forehead neck shoulder collarbone arm armpit
-    elbow wrist hand finger fingernail thumb torso navel midriff stomach belly abs waist hip thigh knee leg ankle foot
-    feet toe toenail barefoot freckle dimple scar wrinkle beard mustache moustache stubble goatee sideburn bald blush
-    smile smiling grin frown pout crying muscular muscle bicep plump fat skinny slim slender curvy chubby petite tall
-    elderly aged mature solo eyelashe sidelock heterochromia sclera tareme tsurime jitome undercut updo ganguro gyaru
-    pectoral kneepit tanline skindentation birthmark tattoo piercing toned manly tomboy androgynous bishounen genderswap
-    crossdressing sibling twin expressionless embarrassed smirk smug wince laughing tear tearing drooling nosebleed
-    """
-)
-
-#: Word sequences that do the same though their words are harmless.
-BODY_PHRASES = _phrases(
-    """
-    one side up; two side up; double bun; side bun; braided bun; drill lock; side drill; hime cut; buzz cut; bowl cut
-    pixie cut; piece tan; bikini tan; bare back; age difference; age comparison; age progression; age regression
-    height difference; size difference
-    """
-)
-
-#: Tags that say no more than that somebody is there.
-SOMEBODY = frozenset({("person",), ("human",), ("crowd",), ("group", "of", "person")})
-
-#: Words that add nothing to an attribute that otherwise stands alone, e.g. "south asian", "ethnicity: asian".
-FILLERS = _set(
-    """
-    south north east west southeast northeast southwest central northern southern eastern western half part mixed
-    pure native look style type category tag attribute religion ethnic race of the a an is are person very mostly
-    """
-)
-
-_ETHNIC = _set(
-    """
-    asian african caucasian hispanic latino latina latinx arab arabian arabic persian indian chinese japanese korean
-    vietnamese thai filipino filipina indonesian malaysian mongolian tibetan pakistani bangladeshi nepali afghan
-    iranian iraqi syrian turkish kurdish egyptian moroccan nigerian kenyan ethiopian somali ghanaian jamaican haitian
-    cuban mexican brazilian colombian peruvian argentinian venezuelan american european british english irish
-    scottish welsh french german italian spanish portuguese dutch swedish norwegian danish finnish icelandic russian
-    ukrainian polish czech slavic slovak hungarian romanian bulgarian serbian croatian greek albanian armenian
-    georgian israeli australian canadian nordic scandinavian mediterranean semitic indigenous aboriginal maori
-    polynesian eskimo inuit ebony oriental eurasian berber bantu zulu negroid mongoloid
-    """
-)
-
-#: Attributes that also name animals, food, buildings and styles: refused alone or beside a person.
-OF_A_PERSON: dict[str, frozenset[str]] = {
-    "ethnicity": _ETHNIC,
-    "religion": _set(
-        """
-        christian muslim moslem islamic jewish hindu sikh buddhist catholic protestant orthodox mormon evangelical
-        jain shinto taoist religious religion baptist lutheran anglican methodist amish quaker monk
-        """
-    ),
-    "health": _set("blind deaf sick ill patient injured drunk mute lame albino aid unhealthy healthy autism fever"),
-    "sexual orientation": _set("bi trans queer ace"),
+_FOLDER = files(__package__) / "words"
+_IRREGULAR = {
+    "men": "man",
+    "women": "woman",
+    "people": "person",
+    "peoples": "person",
+    "children": "child",
+    "kids": "kid",
+    "ladies": "lady",
+    "babies": "baby",
+    "wives": "wife",
+    "blinds": "shutter",  # of a window
+    "boobies": "boob",
+    "trans": "trans",
+    "asses": "ass",
+    "feet": "foot",
 }
+_SHORT_KATAKANA = 3
+#: Shortest piece of a joined word: "blackwoman" is black and woman, "bison" is no son.
+_SHORTEST_PIECE = 3
+_LONGEST_COMPOUND = 40
+#: Articles and conjunctions that Arabic writes as one with the word.
+_ARABIC_PREFIXES = ("وال", "بال", "لل", "ال", "و", "ب")
 
-#: Refused wherever they stand as a whole word.
-ALWAYS: dict[str, frozenset[str]] = {
-    "ethnicity": _set(
-        """
-        ethnicity biracial multiracial interracial mulatto mestizo mestiza negro negress gypsy romani racial
-        amerindian afroamerican
-        """
-    ),
-    "religion": _set("jew nun rabbi imam mullah ayatollah atheist agnostic islamist hasidic haredi priest missionary"),
-    "health": _set(
-        """
-        disabled disability handicapped autistic diabetic diabetes cancer hiv pregnant pregnancy depression depressed
-        anorexic anorexia bulimia bulimic obese obesity overweight underweight illness disease diseased sickness
-        amputee amputation prosthetic prosthesis acne eczema psoriasis vitiligo albinism dwarfism epilepsy epileptic
-        asthma asthmatic alzheimer dementia schizophrenia schizophrenic bipolar addict addiction alcoholic alcoholism
-        infection infected contagious paralyzed paralysed paraplegic quadriplegic tumor tumour disorder syndrome
-        vaccinated unvaccinated covid chemotherapy miscarriage suicidal malnourished
-        """
-    ),
-    "sexual orientation": _set(
-        """
-        gay lesbian homosexual homosexuality heterosexual bisexual bisexuality pansexual asexual lgbt lgbtq lgbtqia
-        transgender transgendered transsexual transwoman transman nonbinary genderqueer sapphic yuri yaoi
-        """
-    ),
-    "explicit content": _set(
-        """
-        nsfw nude nudity nudist naked porn porno pornography pornographic hentai xxx sex sexual sexually sexy explicit
-        erotic erotica eroticism fetish bdsm bondage masturbation masturbating orgasm intercourse cum cumshot blowjob
-        handjob fellatio cunnilingus anal topless bottomless dildo vibrator stripper striptease upskirt ecchi futanari
-        creampie gangbang threesome ejaculation semen aroused lewd hetero erection bukkake rape lactation paizuri ahegao
-        doggystyle fingering footjob deepthroat irrumatio femdom loli lolicon shota shotacon oral pantyshot undressing
-        orgy prostitution prostitute voyeurism incest molestation groping cuckold condom hickey
-        cumdrip precum penetration penetrated ejaculating futa fucked fucking fuck shibari spanking spanked indecency
-        exhibitionism exhibitionist frottage guro pee peeing uncensored
-        """
-    ),
-    "intimate body parts": _set(
-        """
-        breast boob tit boobie nipple areola areolae areolas cleavage buttock butt ass booty genital genitalia penis
-        vagina vaginal vulva clitoris testicle scrotum labia crotch groin pubic anus underboob sideboob cameltoe pussy
-        penise foreskin dick boner busty bulge buttcrack
-        underbutt clitoral urethral
-        """
-    ),
-}
 
-#: Word sequences that are refused though their words are harmless.
-PHRASES: dict[str, tuple[tuple[str, ...], ...]] = {
-    "ethnicity": _phrases(
-        """
-        mixed race; middle eastern; middle east person; pacific islander; native american; first nation; person of color
-        person of colour; colored person; coloured person; skin color; skin colour; skin tone; dark skin; dark skinned
-        light skin; light skinned; fair skin; fair skinned; brown skin; brown skinned; black skin; black skinned
-        white skin; white skinned; pale skin; pale skinned; olive skin; yellow skin; tan skin; asian looking
-        """
-    ),
-    "religion": _phrases("jehovah witness; born again; religious belief; religious affiliation"),
-    "health": _phrases(
-        """
-        down syndrome; hearing impaired; visually impaired; mental illness; mentally ill; special need; wheelchair user
-        wheelchair bound; hard of hearing; medical condition; skin condition; eating disorder; heart attack
-        """
-    ),
-    "sexual orientation": _phrases("same sex; sexual orientation; non binary; drag queen; gender identity"),
-    "explicit content": _phrases(
-        """
-        see through; adult content; not safe for work; rating questionable; spread leg; girl on top
-        cowgirl position; missionary position; panties aside; cleft of venus; object insertion; large insertion
-        ball gag; bit gag; ring gag; virgin killer; strap on
-        """
-    ),
-    "intimate body parts": _phrases(
-        """
-        flat chest; large chest; big chest; small chest; huge chest; big bust; large bust; small bust; bust size
-        cup size; big cock; huge cock; large cock; hard cock; erect cock; private part; camel toe
-        """
-    ),
-}
+class Role(NamedTuple):
+    """What a word is in one language's list.
 
-#: Adjectives that are mostly colours of things; refused only right before a person.
-COLOUR_BEFORE_PERSON = _set("black white brown yellow colored coloured")
-
-#: The same for a word that is mostly a shape.
-ORIENTATION_BEFORE_PERSON = _set("straight")
-
-#: Things whose names hold a refused word.
-THINGS = _phrases(
+    Attributes:
+        kind: see the module.
+        category: of what is refused, or ``""``.
+        language: code of the list.
     """
-    naked mole rat; wild ass; bum bag; cigarette butt; water butt; pork butt; chicken breast; turkey breast
-    duck breast; breast pocket; breast stroke; breast plate; great tit; blue tit; coal tit; marsh tit; crested tit
-    cancer magister; cancer irroratus; cancer borealis; plant disease; moby dick; gypsy moth; hearing aid; band aid
-    first aid; baby face powder; skin care; face mask; body painting; flat chest of drawer; large chest of drawer
-    small chest of drawer; big chest of drawer; anal fin; priest hole; portrait orientation; asexual plant
+
+    kind: str
+    category: str
+    language: str
+
+
+Roles = frozenset[Role]
+_NONE: Roles = frozenset()
+
+
+class Phrase(NamedTuple):
+    """Several words in a row."""
+
+    words: tuple[str, ...]
+    open_end: bool
+    roles: Roles
+
+    def fits(self, said: tuple[str, ...], start: int) -> bool:
+        """Whether it stands at a place of a text."""
+        end = start + len(self.words)
+        part = said[start:end]
+        if not self.open_end:
+            return part == self.words
+        return len(part) == len(self.words) and part[:-1] == self.words[:-1] and part[-1].startswith(self.words[-1])
+
+
+@dataclass
+class Lexicon:
+    """All lists, ready to be asked.
+
+    Attributes:
+        exact: whole words.
+        parts: by where the pattern is open (``start``, ``end``, ``both``), its fixed letters.
+        phrases: by their first word, the longest first.
     """
-)
+
+    exact: dict[str, Roles] = field(default_factory=dict)
+    parts: dict[str, dict[str, Roles]] = field(default_factory=lambda: {"start": {}, "end": {}, "both": {}})
+    phrases: dict[str, list[Phrase]] = field(default_factory=dict)
+    sizes: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    longest_cjk: int = 1
+
+    def add(self, term: str, role: Role) -> None:
+        """Take up one term of a list."""
+        text = plain(term.strip("*="))
+        said = (text,) if _is_cjk(text) else tuple(singular(word) for word in words(text))
+        if term.startswith("="):
+            role = role._replace(kind=f"={role.kind}")
+        if len(said) > 1:
+            self.phrases.setdefault(said[0], []).append(Phrase(said, term.endswith("*"), frozenset({role})))
+            return
+        word = words(text)[0] if "*" in term and not _is_cjk(text) else said[0]
+        place = {(False, False): None, (True, False): "end", (False, True): "start", (True, True): "both"}[
+            (term.startswith("*"), term.endswith("*"))
+        ]
+        table = self.exact if place is None else self.parts[place]
+        table[word] = table.get(word, _NONE) | {role}
+
+    def finish(self) -> "Lexicon":
+        """Sort what was added."""
+        for found in self.phrases.values():
+            found.sort(key=lambda one: -len(one.words))
+        self.sizes = {place: tuple(sorted({len(one) for one in table})) for place, table in self.parts.items()}
+        self.longest_cjk = max(len(one) for one in self.exact if _is_cjk(one))
+        return self
+
+
+@cache
+def lexicon() -> Lexicon:
+    """The lists of all languages, read once."""
+    found = Lexicon()
+    for language, kind, category, term in entries():
+        found.add(term, Role(kind, category, language))
+    return found.finish()
+
+
+def entries() -> Iterator[tuple[str, str, str, str]]:
+    """Language, kind, category and term of every entry of every list."""
+    for file in sorted(_FOLDER.iterdir(), key=lambda one: one.name):
+        if file.name.endswith(".txt"):
+            yield from _entries_of(file.name.removesuffix(".txt"), file.read_text(encoding="utf-8"))
+
+
+def _entries_of(language: str, text: str) -> Iterator[tuple[str, str, str, str]]:
+    for line in text.replace("\n  ", " ").splitlines():
+        if line.strip() and not line.startswith("#"):
+            head, _, body = line.partition(":")
+            kind, _, category = head.partition(" ")
+            for term in filter(None, (one.strip() for one in body.split(","))):
+                yield language, kind, category, term
+
+
+def words_hash() -> str:
+    """Changes with every list."""
+    return content_hash(sorted(list(entry) for entry in entries()))
+
+
+def singular(word: str) -> str:
+    """The form under which lists keep a word; a rough rule does, since only listed words matter."""
+    if word in _IRREGULAR:
+        return _IRREGULAR[word]
+    if not word.isascii():
+        return word
+    if len(word) > 4 and word.endswith("ies"):
+        return word[:-3] + "y"
+    if len(word) > 3 and word.endswith("s") and not word.endswith(("ss", "us", "is")):
+        return word[:-1]
+    return word
+
+
+@lru_cache(maxsize=65_536)
+def roles(word: str) -> Roles:
+    """What a single word may be, in any language."""
+    known = lexicon()
+    forms = {word, singular(word)} | {word.removeprefix(one) for one in _ARABIC_PREFIXES if word.startswith(one)}
+    found = frozenset[Role]().union(*(known.exact.get(one, _NONE) for one in forms))
+    if any(role.kind == "things" for role in found):
+        return found
+    return found.union(*_by_parts(known, word))
+
+
+def _by_parts(known: Lexicon, word: str) -> Iterator[Roles]:
+    for size in known.sizes["start"]:
+        # A singular may be shorter than what its plural begins with: "onlyfan".
+        yield known.parts["start"].get(f"{word}s"[:size], _NONE)
+    for size in known.sizes["end"]:
+        yield known.parts["end"].get(word[-size:], _NONE)
+    for size in known.sizes["both"]:
+        for start in range(len(word) - size + 1):
+            yield known.parts["both"].get(word[start : start + size], _NONE)
+
+
+@lru_cache(maxsize=65_536)
+def pieces(word: str) -> tuple[str, ...]:
+    """A word as the listed words that it is joined of; itself where it is listed, or no such words make it up.
+
+    Chinese and Japanese write without spaces: there the longest listed words are found, and the rest is passed over.
+    """
+    if _is_cjk(word):
+        return tuple(_cjk_words(word))
+    if roles(word) or not 2 * _SHORTEST_PIECE <= len(word) <= _LONGEST_COMPOUND:
+        return (singular(word),)
+    return _joined(word) or (singular(word),)
+
+
+def _joined(word: str) -> tuple[str, ...] | None:
+    ways: dict[int, tuple[str, ...]] = {0: ()}
+    for end in range(_SHORTEST_PIECE, len(word) + 1):
+        for start in range(end - _SHORTEST_PIECE + 1):
+            piece = singular(word[start:end])
+            if start in ways and len(piece) >= _SHORTEST_PIECE and _may_be_joined(piece):
+                ways[end] = (*ways[start], piece)
+                break
+    found = ways.get(len(word))
+    return found if found is not None and len(found) > 1 else None
+
+
+def _may_be_joined(piece: str) -> bool:
+    kinds = {role.kind for role in lexicon().exact.get(piece, _NONE)}
+    return bool(kinds & {"always", "of-a-person", "by-a-person", "people", "minors", "looks", "joins"})
+
+
+def _cjk_words(run: str) -> Iterator[str]:
+    known, at = lexicon(), 0
+    while at < len(run):
+        for size in range(min(known.longest_cjk, len(run) - at), 0, -1):
+            if run[at : at + size] in known.exact and _stands_alone(run, at, size):
+                break
+        else:
+            size = 1
+        yield run[at : at + size]
+        at += size
+
+
+def _stands_alone(run: str, at: int, size: int) -> bool:
+    """Whether short katakana is a word of its own: イエロー (yellow) holds エロ, and means none."""
+    word = run[at : at + size]
+    if size > _SHORT_KATAKANA or not all(_is_katakana(sign) for sign in word):
+        return True
+    around = run[max(0, at - 1) : at] + run[at + size : at + size + 1]
+    return not any(_is_katakana(sign) for sign in around)
+
+
+def _is_katakana(sign: str) -> bool:
+    return "\u30a0" <= sign <= "\u30ff"
+
+
+def _is_cjk(text: str) -> bool:
+    return bool(text) and all(_in_cjk(sign) for sign in text)
+
+
+def _in_cjk(sign: str) -> bool:
+    return (
+        sign == "\u3005" or "\u3040" <= sign <= "\u30ff" or "\u3400" <= sign <= "\u9fff" or "\uf900" <= sign <= "\ufaff"
+    )
+
+
+def without_things(said: tuple[str, ...]) -> tuple[str, ...]:
+    """Words with names of things blanked, so that "naked mole rat" is no nudity."""
+    left = list(said)
+    for start, phrase in found_phrases(said):
+        if any(role.kind == "things" for role in phrase.roles):
+            left[start : start + len(phrase.words)] = ["-"] * len(phrase.words)
+    return tuple("-" if any(role.kind == "things" for role in roles(word)) else word for word in left)
+
+
+def found_phrases(said: tuple[str, ...]) -> Iterator[tuple[int, Phrase]]:
+    """Listed phrases in a text, with the place of each."""
+    known: Mapping[str, Iterable[Phrase]] = lexicon().phrases
+    for start, word in enumerate(said):
+        for phrase in known.get(word, ()):
+            if phrase.fits(said, start):
+                yield start, phrase

@@ -261,12 +261,31 @@ class Rules(_Section):
         given = [
             *(("rules.forced", tag) for tag in self.forced),
             *((f"rules.aliases.{alias}", tag) for alias, tag in self.aliases.items()),
-            *(("rules.features", rule.tag) for rule in self.features),
+            *(("rules.features", term) for rule in self.features for term in (rule.tag, rule.category)),
+            *(("rules.max_per_category", category) for category in self.max_per_category),
         ]
         for field, tag in given:
             category = refuse(tag)
             if category is not None:
                 raise PolicyError(f'{field}: "{tag}" is about {category}, which is never tagged; remove it')
+
+    def check_people(self, describes: Callable[[str], bool]) -> None:
+        """Refuse rules that would describe people in photos where that is off.
+
+        An alias of what describes people itself makes nothing worse; features are not measured at all.
+
+        Raises:
+            PolicyError: names the setting and the tag.
+        """
+        given = [
+            *(("rules.forced", tag) for tag in self.forced),
+            *((f"rules.aliases.{alias}", tag) for alias, tag in self.aliases.items() if not describes(alias)),
+        ]
+        for field, tag in given:
+            if describes(tag):
+                raise PolicyError(
+                    f'{field}: "{tag}" describes people, which people.enabled allows; remove it, or set that'
+                )
 
 
 def parse_rules(data: Mapping[str, Any], where: str = "rules") -> Rules:

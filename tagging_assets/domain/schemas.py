@@ -124,6 +124,20 @@ DETECTIONS = Table(
     },
 )
 
+PERSON_PERMISSIONS = Table(
+    "person_permissions",
+    "photo: whether its people may be described, why, and who hints at a minor",
+    ("image_id",),
+    {
+        "image_id": pl.String,
+        "allowed": pl.Boolean,
+        "reason": pl.String,
+        "minor_suspected": pl.Boolean,
+        # the sources that hint, never their words
+        "minor_by": pl.List(pl.String),
+    },
+)
+
 LANDMARKS = Table(
     "landmarks",
     "box: pose, face and silhouette of the possible person in it, and how likely it is one",
@@ -274,6 +288,9 @@ TAGS = Table(
         "status": pl.String,
         "reason": pl.String,
         "sources": pl.List(_SOURCE),
+        # of the photo, once every source was heard; null in tables of before there were the columns
+        "minor_suspected": pl.Boolean,
+        "minor_by": pl.List(pl.String),
     },
 )
 
@@ -282,6 +299,7 @@ TABLES: tuple[Table, ...] = (
     IMAGES,
     PROXIES,
     DETECTIONS,
+    PERSON_PERMISSIONS,
     LANDMARKS,
     BODY_FEATURES,
     PERSON_EMBEDDINGS,

@@ -45,6 +45,10 @@ _PIXELS = Need(columns=("pixel_id",))
 _PERSON = Need(columns=("detection_id", "person_score"), required=False)
 _THINGS = Need(columns=("label", "score"), required=False)
 _OPTIONAL = Need(required=False)
+#: Whether people may be described, whatever the reason.
+_ALLOWED = Need(columns=("allowed",))
+#: Words that may hint at a minor.
+_WORDS = Need(columns=("caption", "title", "description", "file_name", "keywords"), required=False)
 #: What a chat model says, or why it says nothing.
 _SAID = Need(required=False, failures=True)
 
@@ -54,9 +58,33 @@ STAGES: dict[str, Stage] = {
         Stage(schemas.IMAGES, "photos", anchor="", code_version="2", shared=False, chunk=32),
         Stage(schemas.PROXIES, "photos", {"images": Need(columns=("content_hash",))}, anchor="images"),
         Stage(schemas.DETECTIONS, "people", {"proxies": _PIXELS}),
-        Stage(schemas.LANDMARKS, "people", {"proxies": _PIXELS, "detections": Need()}),
-        Stage(schemas.BODY_FEATURES, "people", {"proxies": _PIXELS, "landmarks": Need()}, code_version="2"),
-        Stage(schemas.PERSON_EMBEDDINGS, "people", {"proxies": _PIXELS, "detections": Need()}),
+        Stage(
+            schemas.PERSON_PERMISSIONS,
+            "people",
+            {
+                "images": Need(columns=("uri", "caption", "keywords")),
+                "proxies": _PIXELS,
+                "detections": Need(columns=("label",), required=False),
+            },
+            shared=False,
+            chunk=256,
+        ),
+        Stage(
+            schemas.LANDMARKS,
+            "people",
+            {"proxies": _PIXELS, "detections": Need(), "person_permissions": _ALLOWED},
+        ),
+        Stage(
+            schemas.BODY_FEATURES,
+            "people",
+            {"proxies": _PIXELS, "landmarks": Need(), "person_permissions": _ALLOWED},
+            code_version="2",
+        ),
+        Stage(
+            schemas.PERSON_EMBEDDINGS,
+            "people",
+            {"proxies": _PIXELS, "detections": Need(), "person_permissions": _ALLOWED},
+        ),
         Stage(schemas.EMBEDDINGS, "scores", {"proxies": _PIXELS}, code_version="2"),
         Stage(
             schemas.ZERO_SHOT_SCORES,
@@ -100,10 +128,12 @@ STAGES: dict[str, Stage] = {
                 "body_features": _OPTIONAL,
                 "zero_shot_scores": _OPTIONAL,
                 "tagger_scores": _OPTIONAL,
+                "captions": _WORDS,
                 "llm_tag_suggestions": _SAID,
                 "decisions": _OPTIONAL,
+                "person_permissions": _OPTIONAL,
             },
-            code_version="4",
+            code_version="5",
             shared=False,
             chunk=256,
         ),

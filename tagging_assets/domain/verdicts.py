@@ -143,23 +143,34 @@ def standing(given: Iterable[StandingVerdict]) -> dict[str, StandingVerdict]:
     return {tag: one for tag, one in sorted(newest.items()) if one.verdict is not Verdict.WITHDRAWN}
 
 
-def checked(requests: Iterable[Request], rules: Rules, refuse: Callable[[str], str | None]) -> list[Request]:
+def checked(
+    requests: Iterable[Request],
+    rules: Rules,
+    refuse: Callable[[str], str | None],
+    *,
+    describes: Callable[[str], bool] = lambda _tag: False,
+    refuse_why: Callable[[str], str | None] = lambda _why: None,
+) -> list[Request]:
     """Requests that make sense together, in one spelling per tag, each once.
 
     Args:
         requests: as people write them.
         rules: merge aliases. What the operator banned may be added all the same: a person's word wins.
         refuse: the policy; wins over people too.
+        describes: whether a tag describes people, where they may not be described.
+        refuse_why: the policy on sentences, for reasons.
 
     Raises:
         SettingsError: an empty tag, an edit of a tag into itself, or two things said about one tag at once.
-        PolicyError: a verdict on a tag that is never given; it can only be withdrawn.
+        PolicyError: a verdict on a tag that is never given, or not by these settings; it can only be withdrawn.
     """
     found: dict[tuple[str, str], Request] = {}
     for request in requests:
         clean = _cleaned(request, rules)
         if clean.verdict is not Verdict.WITHDRAWN:
             _check_policy((request.tag, clean.tag, request.category), refuse)
+            _check_people(clean, describes)
+            _check_why(clean.why, refuse_why)
         other = found.setdefault((clean.image_id, clean.tag), clean)
         if other != clean:
             raise SettingsError(f"{_contradiction(other, clean)}; keep one")
@@ -235,6 +246,20 @@ def _check_policy(terms: Iterable[str], refuse: Callable[[str], str | None]) -> 
         about = refuse(term)
         if about is not None:
             raise PolicyError(f'"{term}" is about {about}, which is never tagged; it can only be withdrawn')
+
+
+def _check_people(request: Request, describes: Callable[[str], bool]) -> None:
+    if request.verdict is not Verdict.REJECTED and describes(request.tag):
+        raise PolicyError(
+            f'"{request.tag}" describes people, which is tagged only with people.enabled and your word that the source '
+            "shows adults only; see docs/policy.md"
+        )
+
+
+def _check_why(why: str, refuse: Callable[[str], str | None]) -> None:
+    about = refuse(why) if why else None
+    if about is not None:
+        raise PolicyError(f"the reason speaks of {about}, which is never written down; say it without")
 
 
 def _contradiction(one: Request, other: Request) -> str:

@@ -68,7 +68,8 @@ def test_one_tag_with_its_history(open_session: Session) -> None:
     assert [one["tag"] for one in explained.told["tags"]] == ["dog"]
     assert [event["change"] for event in told_of(explained, "dog")["history"]] == ["published"]
     assert set(states(explained)) == {
-        *("images", "proxies", "detections", "person_embeddings", "embeddings", "zero_shot_scores"),
+        *("images", "proxies", "detections", "person_permissions", "person_embeddings", "embeddings"),
+        "zero_shot_scores",
         *(["llm_tag_suggestions"] if "llm_tag_suggestions" in states(explained) else []),
         *(["landmarks", "tagger_scores"] if "llm_tag_suggestions" in states(explained) else []),
         "tags",

@@ -30,7 +30,7 @@ RECIPES = build_recipes({})
 BATCH = BatchSum("b1", images=10, gone=0, revision=3, decisions=1, changed_at=NOON)
 
 #: All that is made from a box.
-PEOPLE = ["landmarks", "body_features", "person_embeddings"]
+PEOPLE = ["person_permissions", "landmarks", "body_features", "person_embeddings"]
 JUDGED = ["zero_shot_scores", "llm_tag_suggestions", "tags"]
 
 States = dict[str, StageState]

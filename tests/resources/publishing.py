@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from resources.database import Database
 from resources.history import History
-from resources.publisher import Published, Publisher, Undone
+from resources.publisher import Forbidden, Published, Publisher, Undone
 from resources.tables import held_decision, image, published_tag
 from tagging_assets.domain import schemas
 from tagging_assets.domain.frames import ImageRecord, typed_rows
@@ -42,6 +42,8 @@ class Desk:
     now: datetime = NOON
     #: What is decided last, by batch.
     decided: dict[str, Sequence[ImageRecord]] = field(default_factory=dict)
+    #: What an undo must not bring back.
+    forbidden: Forbidden | None = None
 
     def __post_init__(self) -> None:
         clear(self.database)
@@ -78,6 +80,7 @@ class Desk:
             why="a bad prompt",
             now=self.now,
             dry_run=dry_run,
+            forbidden=self.forbidden,
         )
 
     def table(self) -> list[tuple[Any, ...]]:

@@ -121,3 +121,10 @@ def test_a_batch_of_a_thousand_photos_takes_seconds(desk):
     assert desk.undo("run1").way.restored == 20_000
     # a few on an idle core; the limit only catches a statement a row
     assert time.perf_counter() - started < 30
+
+
+def test_what_is_never_tagged_is_not_shown_whatever_made_the_row(desk):
+    desk.publish(
+        decided("a", rows=[row("a", "nude", 0.9), row("a", "sofa", 0.9, category="muslim")], cat=0.9), run="run1"
+    )
+    assert desk.live() == {("a", "cat"): 0.9}

@@ -95,10 +95,29 @@ def edit(path: str, old: str, new: str) -> Callable[[Workshop], None]:
         # the operator's word about people: points, measures, views and labels of people
         (
             lambda shop: shop.reopen(people={"enabled": True, "adults_only_source": True}),
-            {"landmarks", "body_features", "person_embeddings", "zero_shot_scores", "llm_tag_suggestions", "tags"},
+            {
+                *("person_permissions", "landmarks", "body_features", "person_embeddings", "zero_shot_scores"),
+                *("llm_tag_suggestions", "tags"),
+            },
         ),
-        # half a word is none
-        (lambda shop: shop.reopen(people={"enabled": True}), set()),
+        # half a word is none: another reason, the same answer
+        (lambda shop: shop.reopen(people={"enabled": True}), {"person_permissions"}),
+        # what is said about a source counts as what is said about all
+        (
+            lambda shop: shop.reopen(
+                people={"enabled": True}, sources=[{"path": shop.photos, "adults_only": True, "consent": True}]
+            ),
+            {
+                *("person_permissions", "landmarks", "body_features", "person_embeddings", "zero_shot_scores"),
+                *("llm_tag_suggestions", "tags"),
+            },
+        ),
+        (
+            lambda shop: shop.reopen(
+                people={"enabled": True}, sources=[{"path": shop.photos, "adults_only": True, "consent": False}]
+            ),
+            {"person_permissions"},
+        ),
     ],
 )
 def test_a_change_touches_exactly_these_recipes(

@@ -245,3 +245,11 @@ def test_how_things_stood_at_any_time(desk):
     assert cat.keys() == {
         *("tag", "category", "score", "status", "reason", "sources", "recipe", "run_id", "published_at", "operation")
     }
+
+
+def test_an_undo_does_not_bring_back_what_must_not_be_shown_now(desk):
+    desk.publish(decided("a", "run1", rows=[row("a", "old man", 0.9)], cat=0.9), run="run1")
+    desk.publish(decided("a", "run2", dog=0.9), run="run2")
+    desk.forbidden = lambda _batch: lambda _image_id, tag, _category: tag == "old man"
+    desk.undo("run2")
+    assert desk.live() == {("a", "cat"): 0.9}

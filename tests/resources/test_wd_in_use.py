@@ -43,7 +43,7 @@ def wd(**knobs: Any) -> dict[str, Any]:
             {**wd(), "people": {"enabled": True, "adults_only_source": True}},
             {
                 *("tagger_scores", "landmarks", "body_features", "person_embeddings", "zero_shot_scores"),
-                *("llm_tag_suggestions", "tags"),
+                *("llm_tag_suggestions", "tags", "person_permissions"),
             },
         ),
         # where silhouettes come from is part of what looks at people
