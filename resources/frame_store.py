@@ -11,6 +11,7 @@ import polars as pl
 from resources.files import storage_error, write_atomically
 from tagging_assets.domain.errors import StorageError
 from tagging_assets.domain.frames import StageFrame
+from tagging_assets.domain.path_names import path_name
 from tagging_assets.domain.stages import STAGES
 
 
@@ -25,8 +26,12 @@ class FrameStore:
         self.root = root
 
     def path(self, stage: str, partition: str) -> Path:
-        """Where a partition lives."""
-        return self.root / stage / f"{partition}.parquet"
+        """Where a partition lives.
+
+        Raises:
+            UnsafeName: it would live elsewhere.
+        """
+        return self.root / path_name(stage) / f"{path_name(partition)}.parquet"
 
     def exists(self, stage: str, partition: str) -> bool:
         """Whether a partition was ever written, and is still there."""

@@ -12,6 +12,7 @@ import polars as pl
 
 from resources.files import storage_error, write_atomically
 from tagging_assets.domain.errors import StorageError
+from tagging_assets.domain.path_names import path_name
 from tagging_assets.domain.schemas import Table
 
 
@@ -26,8 +27,13 @@ class RowStore:
         self.root = root
 
     def path(self, table: Table, *names: str) -> Path:
-        """Where rows live; ``names`` are folders and a file name."""
-        return self.root.joinpath(table.name, *names[:-1], f"{names[-1]}.parquet")
+        """Where rows live; ``names`` are folders and a file name.
+
+        Raises:
+            UnsafeName: they would live elsewhere.
+        """
+        *folders, file = map(path_name, names)
+        return self.root.joinpath(table.name, *folders, f"{file}.parquet")
 
     def read(self, table: Table, *names: str) -> list[dict[str, Any]]:
         """Rows as they were written; none where they never were.

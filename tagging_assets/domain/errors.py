@@ -19,7 +19,8 @@
     │   └── LlmRejected            wrong key, unknown model, no credit; the run stops
     ├── StorageError
     │   ├── DatabaseUnavailable    (retryable)
-    │   └── DiskFull               (retryable)
+    │   ├── DiskFull               (retryable)
+    │   └── UnsafeName             would be a path to somewhere else
     ├── SettingsError              tagging.yaml, a label set or a prompt says something impossible
     └── PolicyError                a label set or rule asks for what must never be tagged
 
@@ -133,6 +134,10 @@ class DiskFull(StorageError):
     """No space left in the data folder."""
 
     retryable = True
+
+
+class UnsafeName(StorageError):
+    """A partition or experiment is called something that cannot be one part of a path."""
 
 
 class SettingsError(TaggingError):
