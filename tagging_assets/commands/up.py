@@ -1,7 +1,8 @@
 """``tagging up``: database, Dagster's web pages and daemon on this machine, until Ctrl-C.
 
-Whatever happens to one of them is noticed: a database of the operator's that goes away is waited for, anything else
-ends the command with one line. What is started here ends with it, however it ends.
+Whatever happens to one of them is noticed: the embedded database is started again, one of the operator's that goes
+away is waited for, and a process that dies ends the command with one line. What is started here ends with it, however
+it ends.
 """
 
 import fcntl
@@ -19,16 +20,14 @@ from pathlib import Path
 from typing import IO
 
 import httpx
-import sqlalchemy as sa
 
-from resources.database import Database
 from resources.files import storage_error
 from tagging_assets.commands.console import stderr
 from tagging_assets.commands.exporting import make_missing
 from tagging_assets.commands.models import ensure
 from tagging_assets.commands.session import PROJECT, Session
 from tagging_assets.commands.supervised import ProcessDied, Supervised, stop
-from tagging_assets.domain.errors import DatabaseUnavailable, SettingsError
+from tagging_assets.domain.errors import SettingsError
 from tagging_assets.review.gate import ENTRANCE
 from tagging_assets.review.serving import HOST, listening
 
@@ -86,7 +85,7 @@ def up(session: Session, port: int) -> None:
     Raises:
         SettingsError: the port is taken.
         ProcessDied: the web server or the daemon ended.
-        DatabaseUnavailable: the embedded Postgres ended.
+        DatabaseUnavailable: the embedded Postgres ended, and does not start again.
     """
     served = False
     with listening(port) as listener, _interrupted_by(_ENDING):
@@ -255,31 +254,32 @@ class _Up:
 
     def watch(self) -> None:
         """Look after the database and the processes, for good."""
-        database = self._session.database
         unanswered = 0
         while True:
-            unanswered = 0 if answers(database) else unanswered + 1
+            unanswered = 0 if within(_ANSWER_SECONDS, self._session.database.is_alive) else unanswered + 1
             if unanswered >= _UNANSWERED:
-                self._outlast(database)
+                self._outlast()
                 unanswered = 0
             elif not unanswered:
                 # Without a database they may well die, which is not the thing to be told then.
                 self._check()
             time.sleep(1)
 
-    def _outlast(self, database: Database) -> None:
-        """Stop what cannot work, wait for the operator's Postgres, and go on.
+    def _outlast(self) -> None:
+        """Start the embedded Postgres anew, or wait for the operator's; stop meanwhile what cannot work.
 
         Raises:
-            DatabaseUnavailable: it is the embedded one, which nobody else will start.
+            DatabaseUnavailable: the embedded one does not start.
         """
+        database = self._session.database
         if database.embedded:
-            where = self._session.settings.data_dir / "postgres"
-            raise DatabaseUnavailable(f"the embedded Postgres in {where} has ended; start `tagging up` again")
+            stderr.print("Postgres has ended; it is started again.")
+            database.ensure_running()
+            return
         stderr.print("Postgres does not answer; everything waits for it. Ctrl-C stops everything.")
         stop(self._processes)
         self._processes.clear()
-        while not answers(database):
+        while not within(_ANSWER_SECONDS, database.is_alive):
             time.sleep(1)
         stderr.print("Postgres answers again.")
         self._launch()
@@ -292,25 +292,16 @@ class _Up:
         self._file.clear()
 
 
-def answers(database: Database) -> bool:
-    """Whether the database does what it is asked within a few seconds.
+def within(seconds: float, asked: Callable[[], bool]) -> bool:
+    """Whether the answer is yes, and comes in time.
 
     Asked in a thread: a server that accepts and then says nothing must not make us deaf to signals.
     """
-    said = threading.Event()
-
-    def ask() -> None:
-        try:
-            with database.engine.connect() as connection:
-                connection.execute(sa.text("SELECT 1"))
-            said.set()
-        except sa.exc.SQLAlchemyError:
-            return
-
-    asking = threading.Thread(target=ask, name="is the database there", daemon=True)
+    said: list[bool] = []
+    asking = threading.Thread(target=lambda: said.append(asked()), name="asking the database", daemon=True)
     asking.start()
-    asking.join(_ANSWER_SECONDS)
-    return said.is_set()
+    asking.join(seconds)
+    return said == [True]
 
 
 @contextmanager
