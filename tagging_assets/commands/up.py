@@ -190,10 +190,11 @@ class _Up:
             SettingsError: another `tagging up` runs on the data folder.
         """
         try:
-            self._file.take()
             for folder in self._folders:
                 folder.mkdir(parents=True, exist_ok=True)
-            self._logs.mkdir(mode=0o700, parents=True, exist_ok=True)
+            for folder in (self._logs.parent, self._logs):
+                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._file.take()
         except OSError as error:
             raise storage_error(error, Path(str(error.filename))) from error
         make_missing(self._session)

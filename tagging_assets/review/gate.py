@@ -176,7 +176,8 @@ class Gate:
             )
         if path == ENTRANCE:
             return self._entrance(scope, headers)
-        if not (path.startswith(STATIC) or self._keys.knows(headers)):
+        everybodys = scope["type"] == "http" and path.startswith(STATIC)
+        if not (everybodys or self._keys.knows(headers)):
             text = f"This page is only for the browser that was opened with the link. {self._again}"
             return problem_page(HTTPStatus.FORBIDDEN, "This page is locked", text)
         return self._rule(scope, headers)

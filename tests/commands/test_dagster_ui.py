@@ -217,6 +217,23 @@ def test_web_sockets_pass_the_same_gate(pages: Pages, inside: bool, headers: Map
         assert web_socket.receive_json() == {"type": "connection_ack"}
 
 
+@pytest.mark.parametrize("path", ["/graphql", "/static/graphql", "/static/../graphql", "/enter", "/"])
+def test_no_web_socket_opens_without_a_key(stranger: Visitor, path: str) -> None:
+    headers = {"Host": f"127.0.0.1:{PORT}", "Origin": HOME}
+    with pytest.raises(WebSocketDisconnect), stranger.web.websocket_connect(path, ["graphql-ws"], headers=headers):
+        pytest.fail("it was let in")
+
+
+@pytest.mark.parametrize("path", ["/static/../graphql", "/static/%2e%2e/graphql", "//graphql", "/enter/../graphql"])
+def test_no_way_round_leads_to_what_is_behind(stranger: Visitor, path: str) -> None:
+    for reply in (
+        stranger.web.post(path, json={"query": stranger.mutation}, headers={"Origin": HOME}),
+        stranger.web.get(path, params={"query": stranger.mutation}),
+    ):
+        assert reply.status_code in (403, 404, 405)
+    assert not stranger.changed
+
+
 @pytest.mark.parametrize("path", ["/", "/server_info", "/nothing", "/graphql", "/enter?key=x", "/robots.txt"])
 def test_every_reply_keeps_the_page_to_itself(pages: Pages, path: str) -> None:
     for visitor in (Visitor(pages, inside=True), Visitor(pages, inside=False)):
