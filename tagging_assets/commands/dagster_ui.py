@@ -11,10 +11,12 @@ import json
 import os
 import socket
 import sys
+import threading
+import time
 from collections.abc import AsyncIterator, Mapping
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from starlette.applications import Starlette
 from starlette.datastructures import Headers
@@ -27,6 +29,9 @@ from resources.lifeline import tie_to_parent
 from tagging_assets import review
 from tagging_assets.review.gate import STATIC, Gate, Keys
 
+if TYPE_CHECKING:
+    from dagster._core.workspace.context import WorkspaceProcessContext
+
 #: Of the cookie, before the port.
 NAME = "tagging_dagster"
 
@@ -36,6 +41,9 @@ _STATEMENT_MILLISECONDS = 15_000
 _RECYCLE_SECONDS = 3_600
 _MAX_OVERFLOW = 20
 _POLL_MILLISECONDS = 2_000
+
+#: How often code servers are looked after.
+_LOOK_SECONDS = 5.0
 
 #: Seconds that open connections are given at the end.
 _PATIENCE = 1
@@ -149,7 +157,27 @@ def _serve(listener: socket.socket, keys: Keys, *, workspace: str) -> None:
                 proxy_headers=False,
                 timeout_graceful_shutdown=_PATIENCE,
             )
+            looking = threading.Thread(target=_keep_loaded, args=(context,), name="code servers", daemon=True)
+            looking.start()
             uvicorn.Server(config).run(sockets=[listener])
+
+
+def _keep_loaded(context: "WorkspaceProcessContext") -> None:
+    """Start a code server again that has died; Dagster's web server, unlike its daemon, would go on without."""
+    from dagster._core.errors import DagsterUserCodeUnreachableError
+    from dagster._core.remote_representation.code_location import GrpcServerCodeLocation
+
+    while True:
+        time.sleep(_LOOK_SECONDS)
+        for name, entry in context.get_current_workspace().code_location_entries.items():
+            location = entry.code_location
+            if not isinstance(location, GrpcServerCodeLocation):
+                continue
+            try:
+                location.client.ping("")
+            except DagsterUserCodeUnreachableError:
+                print(f"the code server of {name} has died; it is started again", flush=True)
+                context.reload_code_location(name)
 
 
 @contextlib.asynccontextmanager

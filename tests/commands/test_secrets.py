@@ -132,7 +132,7 @@ def test_planted_secrets_are_found_nowhere(
         assert "Incorrect API key provided" in refused.err, "the attack reaches what is said and kept"
         done = project.run("run", photo)
         assert done.code == 0, done.err
-        assert any(one.headers.get("Authorization") == f"Bearer {KEY}" for one in stub.asked), "the key is in use"
+        assert any(f"Bearer {KEY}" in one.headers.values() for one in stub.asked), "the key is in use"
         secrets = {"password": PASSWORD, "key": KEY, "other": OTHER}
         said = [("said", one.encode()) for one in (refused.out, refused.err, done.out, done.err)]
         with project.started("up", "--port", "0") as process:

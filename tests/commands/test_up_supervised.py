@@ -108,6 +108,27 @@ def test_a_part_that_is_killed_is_named_and_ends_it(project: Project, word: str,
         nothing_stays(project, up)
 
 
+def test_code_servers_that_are_killed_come_back(project: Project) -> None:
+    with serving(project) as (up, process):
+
+        def code_servers() -> dict[int, int]:
+            return {pid: os.getpgid(pid) for pid in project.processes("api grpc")}
+
+        wait_for(lambda: len(code_servers()) == 2, 60, code_servers)
+        killed = code_servers()
+        for pid in killed:
+            os.kill(pid, signal.SIGKILL)
+
+        def are_back() -> bool:
+            assert process.poll() is None, project.said()
+            now = code_servers()
+            return not killed.keys() & now.keys() and set(now.values()) == set(killed.values())
+
+        # Dagster's daemon looks every minute.
+        wait_for(are_back, 180, code_servers)
+        assert up.answers()
+
+
 def test_a_part_ends_with_it_even_where_both_are_killed_at_once(project: Project) -> None:
     with serving(project) as (up, process):
         parts = [up.child("dagster_ui"), up.child("dagster._daemon")]
