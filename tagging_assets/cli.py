@@ -65,14 +65,16 @@ def up(
     from tagging_assets.commands.session import open_session
     from tagging_assets.commands.up import link as new_link
     from tagging_assets.commands.up import up as serve
+    from tagging_assets.review.serving import listening
     from tagging_assets.settings import load_settings
 
     if link:
         typer.echo(new_link(load_settings(settings).data_dir))
         return
 
-    with open_session(settings) as session:
-        serve(session, port)
+    # The port first: nothing is started for nothing.
+    with listening(port) as listener, open_session(settings) as session:
+        serve(session, listener)
 
 
 @app.command()

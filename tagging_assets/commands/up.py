@@ -29,7 +29,7 @@ from tagging_assets.commands.session import PROJECT, Session
 from tagging_assets.commands.supervised import ProcessDied, Supervised, stop
 from tagging_assets.domain.errors import SettingsError
 from tagging_assets.review.gate import ENTRANCE
-from tagging_assets.review.serving import HOST, listening
+from tagging_assets.review.serving import HOST
 
 _START_SECONDS = 90.0
 #: A database that does not answer for so long is taken to be gone.
@@ -79,16 +79,20 @@ class Access:
         return {"Authorization": f"Bearer {self.token}"}
 
 
-def up(session: Session, port: int) -> None:
+def up(session: Session, listener: socket.socket) -> None:
     """Serve until interrupted; whatever ends this process ends the others.
 
+    Args:
+        session: open.
+        listener: what the web server is to listen on.
+
     Raises:
-        SettingsError: the port is taken.
+        SettingsError: another one runs on the data folder.
         ProcessDied: the web server or the daemon ended.
         DatabaseUnavailable: the embedded Postgres ended, and does not start again.
     """
     served = False
-    with listening(port) as listener, _interrupted_by(_ENDING):
+    with _interrupted_by(_ENDING):
         up_now = _Up(session, listener)
         try:
             up_now.prepare()
@@ -206,7 +210,9 @@ class _Up:
         self._launch()
         self._file.write(self._access)
         stderr.print(f"Dagster is at {self._access.link()}", highlight=False, soft_wrap=True)
-        stderr.print("The link works once; `tagging up --link` prints another. Ctrl-C stops everything.")
+        stderr.print(
+            "The link works once; `tagging up --link` prints another. Ctrl-C stops everything.", soft_wrap=True
+        )
         stderr.print(f"Programs send the token of {self._file.path} as a bearer.", highlight=False, soft_wrap=True)
         for folder in self._folders:
             stderr.print(f"Photos put into {folder} are tagged.", highlight=False, soft_wrap=True)
@@ -277,7 +283,7 @@ class _Up:
             stderr.print("Postgres has ended; it is started again.")
             database.ensure_running()
             return
-        stderr.print("Postgres does not answer; everything waits for it. Ctrl-C stops everything.")
+        stderr.print("Postgres does not answer; everything waits for it. Ctrl-C stops everything.", soft_wrap=True)
         stop(self._processes)
         self._processes.clear()
         while not within(_ANSWER_SECONDS, database.is_alive):
