@@ -99,17 +99,6 @@ def write_within(root: Path, target: Path, content: bytes) -> None:
         raise storage_error(error, target) from error
 
 
-def file_name(name: str) -> str:
-    """A name that somebody else chose, fit to be a file's: it leads nowhere else.
-
-    Raises:
-        StorageError: it does not.
-    """
-    if name in ("", ".", "..") or any(character in name for character in ("/", "\\", "\0")):
-        raise StorageError(f"{name!r} cannot be the name of a file; choose one without slashes")
-    return name
-
-
 def private_folder(folder: Path) -> Path:
     """Make a folder, and those above it that are missing, for us alone; what is there stays as it is.
 

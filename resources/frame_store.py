@@ -5,10 +5,10 @@ What does not belong here: deciding what is fresh (``domain/freshness.py``) and 
 
 from pathlib import Path
 
-from resources.files import file_name
 from resources.parquet_files import read_frame, seems_whole, write_frame
 from tagging_assets.domain.errors import DamagedFile
 from tagging_assets.domain.frames import StageFrame
+from tagging_assets.domain.path_names import path_name
 from tagging_assets.domain.stages import STAGES
 
 
@@ -26,9 +26,9 @@ class FrameStore:
         """Where a partition lives.
 
         Raises:
-            StorageError: the name would lead elsewhere.
+            UnsafeName: it would live elsewhere.
         """
-        return self.root / file_name(stage) / f"{file_name(partition)}.parquet"
+        return self.root / path_name(stage) / f"{path_name(partition)}.parquet"
 
     def exists(self, stage: str, partition: str) -> bool:
         """Whether a partition was ever written, and is still there."""

@@ -20,7 +20,9 @@ from resources.places import at_or_below, names_of
 from resources.statements import array, chunks, guard, rows_of
 from resources.tables import batch as batch_table
 from resources.tables import image as table
+from tagging_assets.domain.errors import SettingsError
 from tagging_assets.domain.identity import BATCH_SIZE, ImageRef, endings_of, uri_of
+from tagging_assets.domain.path_names import path_name
 from tagging_assets.domain.scan import ScanResult
 from tagging_assets.domain.staleness import BatchSum
 
@@ -155,6 +157,16 @@ class Manifest:
     def batch(self, name: str) -> BatchSum | None:
         """One batch, summed up; None where there is none of that name."""
         return next(iter(self.batch_sums([name])), None)
+
+    def require(self, name: str) -> None:
+        """Whoever may start runs may name their partition; which image batches there are is said here.
+
+        Raises:
+            UnsafeName: it cannot be the name of one.
+            SettingsError: there is none of that name.
+        """
+        if self.batch(path_name(name)) is None:
+            raise SettingsError(f"there is no image batch {name}; `tagging status` shows those there are")
 
     def apply(self, result: ScanResult, *, batch_size: int = BATCH_SIZE, now: datetime | None = None) -> ManifestChange:
         """Write down what a scan found, in one transaction.

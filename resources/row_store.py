@@ -9,9 +9,9 @@ from typing import Any
 
 import polars as pl
 
-from resources.files import file_name
 from resources.parquet_files import read_frame, write_frame
 from tagging_assets.domain.errors import StorageError
+from tagging_assets.domain.path_names import path_name
 from tagging_assets.domain.schemas import Table
 
 
@@ -29,10 +29,10 @@ class RowStore:
         """Where rows live; ``names`` are folders and a file name.
 
         Raises:
-            StorageError: a name would lead elsewhere.
+            UnsafeName: they would live elsewhere.
         """
-        *folders, name = map(file_name, names)
-        return self.root.joinpath(table.name, *folders, f"{name}.parquet")
+        *folders, file = map(path_name, names)
+        return self.root.joinpath(table.name, *folders, f"{file}.parquet")
 
     def read(self, table: Table, *names: str) -> list[dict[str, Any]]:
         """Rows as they were written; none where they never were.

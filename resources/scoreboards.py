@@ -22,6 +22,7 @@ from resources.votes import Votes
 from tagging_assets.domain.errors import ImageError, SettingsError, StorageError
 from tagging_assets.domain.experiments import Experiment
 from tagging_assets.domain.identity import last_place, path_of
+from tagging_assets.domain.path_names import path_name
 from tagging_assets.domain.relevance import marks_of_decisions
 from tagging_assets.domain.schemas import BENCHMARK_SCORES
 from tagging_assets.domain.scoreboard import Scoreboard
@@ -119,12 +120,12 @@ class Scoreboards:
 
         board = self.read(experiment.name)
         # What a user names is the user's; what is kept with the project is for nobody else.
-        place, write = (folder, write_output) if folder else (self.folder / experiment.name, write_atomically)
+        place, write = (folder, write_output) if folder else (self._folder(experiment.name), write_atomically)
         return write_reports(board, self.thumbnails(experiment), place, write)
 
     def reports(self, name: str) -> list[Path]:
         """Files that were written last, in the folder of the experiment."""
-        return sorted(path for path in (self.folder / name).iterdir() if path != self._path(name))
+        return sorted(path for path in self._folder(name).iterdir() if path != self._path(name))
 
     def marks(self, experiment: Experiment) -> list[Mark]:
         """What people say about relevance: their marks, and their decisions about tags."""
@@ -159,5 +160,8 @@ class Scoreboards:
             for ref in photos
         ]
 
+    def _folder(self, name: str) -> Path:
+        return self.folder / path_name(name)
+
     def _path(self, name: str) -> Path:
-        return self.folder / name / "scoreboard.json"
+        return self._folder(name) / "scoreboard.json"

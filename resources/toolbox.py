@@ -112,6 +112,7 @@ class Toolbox(Questions):
             threads_by_stage=self.threads_by_stage,
             find_copies=self._find_copies,
             lock=self.database.lock,
+            check_partition=self.manifest.require,
             keep_recipe=self._keep_recipe,
             keep_state=self.states.keep,
             keep_provider=self.ran_on.keep,

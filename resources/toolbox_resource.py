@@ -1,5 +1,6 @@
 """The toolbox as a Dagster resource."""
 
+import os
 import threading
 from pathlib import Path
 
@@ -9,18 +10,16 @@ from resources.data_folder import open_data_folder
 from resources.database import Database
 from resources.toolbox import Toolbox
 from tagging_assets.domain.hashing import content_hash
-from tagging_assets.settings import load_settings
+from tagging_assets.settings import load_settings, settings_file
 
 
-class ToolboxResource(dg.ConfigurableResource[Toolbox]):
-    """The toolbox of a settings file; one per process, state of the file and calibration, so that models stay warm."""
+def toolbox_of_environment(_context: dg.InitResourceContext) -> Toolbox:
+    """The toolbox of the settings and the database that the environment of this process names, and of no others.
 
-    settings_path: str
-    database_url: str | None = None
-
-    def create_resource(self, context: dg.InitResourceContext) -> Toolbox:
-        """Open the database and make the (lazy) toolbox, or find the one made before."""
-        return _shared_toolbox(Path(self.settings_path), self.database_url)
+    Whoever starts a run may write its configuration, so neither can be said there; and what stands in a resource's
+    configuration is shown to everybody who looks at the code location, which is no place for a password.
+    """
+    return shared_toolbox(settings_file(), os.environ.get("TAGGING_DATABASE_URL") or None)
 
 
 _lock = threading.Lock()
@@ -28,7 +27,13 @@ _databases: dict[tuple[Path, str | None], Database] = {}
 _toolboxes: dict[tuple[str, str, str | None], Toolbox] = {}
 
 
-def _shared_toolbox(path: Path, database_url: str | None) -> Toolbox:
+def shared_toolbox(path: Path, database_url: str | None) -> Toolbox:
+    """One per process, state of the settings file and calibration, so that models stay warm.
+
+    Args:
+        path: of the settings file.
+        database_url: of the operator's Postgres; ``None`` for the embedded one.
+    """
     settings = load_settings(path)
     version = content_hash(
         [settings.model_dump(mode="json"), *(file.read_text() for file in _texts(settings.prompts_dir))]

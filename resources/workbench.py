@@ -144,6 +144,7 @@ class Workbench:
         threads_by_stage: the same for stages that like another number.
         find_copies: lends records of the same photo from other partitions.
         lock: keeps two runs off one partition.
+        check_partition: raises where nobody has made that partition.
         keep_recipe: remembers what a recipe hash stands for.
         keep_state: remembers what a partition came to.
         reporter: told about progress.
@@ -156,6 +157,7 @@ class Workbench:
     threads_by_stage: Mapping[str, int] = field(default_factory=dict)
     find_copies: FindCopies = lambda _stage, _partition, _items: ()
     lock: Lock = field(default=lambda _name: nullcontext())
+    check_partition: Callable[[str], None] = lambda _partition: None
     keep_recipe: KeepRecipe = field(default=lambda _recipe: None)
     keep_state: KeepState = field(default=lambda _state: None)
     keep_provider: KeepProvider = field(default=lambda _stage, _provider: None)
@@ -215,6 +217,7 @@ class Workbench:
             TaggingError: what stops the run; what was computed until then is stored.
         """
         began = datetime.now(UTC)
+        self.check_partition(partition)
         with self.lock(f"{stage_name}/{partition}"):
             previous = self.store.sound(stage_name, partition)
             todo = self.plan(stage_name, partition, recipe, frames, items, previous, retrying)

@@ -94,15 +94,24 @@ def run(
 
 @app.command()
 def up(
-    port: Annotated[int, typer.Option(help="Port of the Dagster UI.")] = 3000,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the Dagster UI; 0 takes a free one.")] = 3000,
+    link: Annotated[bool, typer.Option("--link", help="Print a new link to the one that runs; start nothing.")] = False,
     settings: SettingsOption = None,
 ) -> None:
     """Start database, Dagster web server and daemon on 127.0.0.1; stop them on Ctrl-C."""
     from tagging_assets.commands.session import open_session
+    from tagging_assets.commands.up import link as new_link
     from tagging_assets.commands.up import up as serve
+    from tagging_assets.review.serving import listening
+    from tagging_assets.settings import load_settings
 
-    with open_session(settings) as session:
-        serve(session, port)
+    if link:
+        typer.echo(new_link(load_settings(settings).data_dir))
+        return
+
+    # The port first: nothing is started for nothing.
+    with listening(port) as listener, open_session(settings) as session:
+        serve(session, listener)
 
 
 @app.command()

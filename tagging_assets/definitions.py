@@ -1,6 +1,9 @@
-"""The Dagster code location: everything, listed by name. The environment is read here, in one function."""
+"""The Dagster code location: everything, listed by name.
 
-import os
+Nothing here can be configured: a run says which assets it is about and which partition, and what they work with is
+decided by the settings and the database that the environment of the process names.
+"""
+
 from collections.abc import Mapping
 
 import dagster as dg
@@ -9,7 +12,7 @@ from resources.catalogue import Catalogue
 from resources.exporting import exportable
 from resources.frame_io import FrameIOManager
 from resources.toolbox import TOOLS, Toolbox
-from resources.toolbox_resource import ToolboxResource
+from resources.toolbox_resource import toolbox_of_environment
 from resources.weights import WeightsStore
 from sensors.new_images import new_images
 from sensors.provider_batches import provider_batches
@@ -46,7 +49,6 @@ from tagging_assets.jobs import (
     score_benchmark,
     tag_images,
 )
-from tagging_assets.settings import settings_file
 
 STAGE_ASSETS = [
     images,
@@ -66,6 +68,9 @@ STAGE_ASSETS = [
     published_tags,
 ]
 
+#: What may be said about a resource in the configuration of a run. Without it Dagster takes anything, and keeps it.
+NOTHING: Mapping[str, object] = {}
+
 #: Experiments: beside the line, each with partitions of its own.
 BENCHMARK_ASSETS = [benchmark_answers, benchmark_scores, benchmark_reports]
 
@@ -77,10 +82,13 @@ def build_defs(*, resource_overrides: Mapping[str, object] | None = None) -> dg.
         resource_overrides: resources to be used instead of the project's own; ``toolbox`` changes them all.
     """
     resources: dict[str, object] = {
-        "toolbox": toolbox_from_environment(),
+        "toolbox": dg.ResourceDefinition(toolbox_of_environment, config_schema=NOTHING),
         **{name: _tool(name) for name in TOOLS},
-        "line": dg.ResourceDefinition(_line, required_resource_keys={"toolbox"}),
-        "frames": dg.IOManagerDefinition(_frames, required_resource_keys={"toolbox"}),
+        "line": dg.ResourceDefinition(_line, NOTHING, required_resource_keys={"toolbox"}),
+        # What hands nothing on needs no store. Dagster's own would write to, and unpickle from, any folder that a run
+        # names.
+        "io_manager": dg.IOManagerDefinition(_nowhere, NOTHING),
+        "frames": dg.IOManagerDefinition(_frames, NOTHING, required_resource_keys={"toolbox"}),
     }
     catalogue = _catalogue(resource_overrides or {})
     return dg.Definitions(
@@ -105,19 +113,11 @@ def _catalogue(overrides: Mapping[str, object]) -> Catalogue:
     return toolbox.weights.catalogue if isinstance(toolbox, Toolbox) else WeightsStore().catalogue
 
 
-def toolbox_from_environment() -> ToolboxResource:
-    """The toolbox of the settings and database that the environment names."""
-    return ToolboxResource(
-        settings_path=str(settings_file(None)),
-        database_url=os.environ.get("TAGGING_DATABASE_URL"),
-    )
-
-
 def _tool(name: str) -> dg.ResourceDefinition:
     def make(context: dg.InitResourceContext) -> object:
         return getattr(_toolbox(context), name)
 
-    return dg.ResourceDefinition(make, required_resource_keys={"toolbox"})
+    return dg.ResourceDefinition(make, NOTHING, required_resource_keys={"toolbox"})
 
 
 def _line(context: dg.InitResourceContext) -> Line:
@@ -127,6 +127,10 @@ def _line(context: dg.InitResourceContext) -> Line:
 
 def _frames(context: dg.InitResourceContext) -> FrameIOManager:
     return FrameIOManager(_toolbox(context).bench.store)
+
+
+def _nowhere(_context: dg.InitResourceContext) -> dg.InMemoryIOManager:
+    return dg.InMemoryIOManager()  # type: ignore[no-untyped-call]
 
 
 def _toolbox(context: dg.InitResourceContext) -> Toolbox:

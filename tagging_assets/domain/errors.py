@@ -25,7 +25,8 @@
     ├── StorageError
     │   ├── DatabaseUnavailable    (retryable)
     │   ├── DamagedFile            (retryable: it was set aside, and is made again)
-    │   └── DiskFull               (retryable)
+    │   ├── DiskFull               (retryable)
+    │   └── UnsafeName             would be a path to somewhere else
     ├── SettingsError              tagging.yaml, a label set or a prompt says something impossible
     ├── PolicyError                a label set or rule asks for what must never be tagged
     └── InternalError              a fault of this program, or of a library it uses
@@ -166,6 +167,10 @@ class DiskFull(StorageError):
     """No space left: in the data folder, for Postgres, or wherever else something is written."""
 
     retryable = True
+
+
+class UnsafeName(StorageError):
+    """A partition or experiment is called something that cannot be one part of a path."""
 
 
 class SettingsError(TaggingError):

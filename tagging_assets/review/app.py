@@ -20,7 +20,7 @@ from starlette.types import ASGIApp
 from tagging_assets.domain.errors import TaggingError
 from tagging_assets.domain.voting import Winner
 from tagging_assets.review.ballot import Ballot
-from tagging_assets.review.gate import ENTRANCE, STATIC, Gate, Keys
+from tagging_assets.review.gate import STATIC, Gate, Keys
 from tagging_assets.review.pages import problem_page, render_page
 from tagging_assets.review.sitting import Choice, Marking, Voting
 
@@ -41,6 +41,9 @@ class Desk:
         marking: the tags.
         keys: of this sitting.
         start: the page that the link leads to: ``/vote`` or ``/mark``.
+
+    Attributes:
+        entry: that page.
     """
 
     def __init__(self, ballot: Ballot, voting: Voting, marking: Marking, keys: Keys, start: str) -> None:
@@ -48,23 +51,12 @@ class Desk:
         self._voting = voting
         self._marking = marking
         self._keys = keys
-        self._start = start
+        self.entry = start
         self._shown = {photo.image_id for photo in ballot.photos}
-
-    def enter(self, request: Request) -> Response:
-        """The link: gives the cookie, and leaves by a page of ours, so that the browser sends it from then on."""
-        cookie = self._keys.redeem(request.query_params.get("key", ""))
-        if cookie is None and not self._keys.knows(request.headers):
-            text = "A link works once. Stop the command and start it again for a new one."
-            return problem_page(HTTPStatus.FORBIDDEN, "This link was used before", text)
-        reply = render_page("enter", target=self._start)
-        if cookie is not None:
-            reply.headers["Set-Cookie"] = cookie
-        return reply
 
     def start(self, _request: Request) -> Response:
         """The page this sitting is about."""
-        return _see(self._start)
+        return _see(self.entry)
 
     def vote(self, _request: Request) -> Response:
         """On to the next open pair."""
@@ -189,7 +181,6 @@ def make_app(desk: Desk, *, port: int, keys: Keys) -> ASGIApp:
     """
     routes = [
         Route("/", desk.start),
-        Route(ENTRANCE, desk.enter),
         Route("/vote", desk.vote),
         Route("/vote/done", desk.voted),
         Route("/vote/{number}", desk.pair),
@@ -202,7 +193,7 @@ def make_app(desk: Desk, *, port: int, keys: Keys) -> ASGIApp:
         Mount(STATIC.rstrip("/"), StaticFiles(directory=Path(__file__).parent / "static")),
     ]
     handlers = {HTTPException: _refused, IndexError: _missing, TaggingError: _failed}
-    return Gate(Starlette(routes=routes, exception_handlers=handlers), port=port, keys=keys)
+    return Gate(Starlette(routes=routes, exception_handlers=handlers), port=port, keys=keys, start=desk.entry)
 
 
 def _see(where: str) -> Response:

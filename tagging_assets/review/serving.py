@@ -1,5 +1,6 @@
 """Serves the desk on loopback, for as long as somebody judges."""
 
+import errno
 import os
 import signal
 import socket
@@ -14,7 +15,8 @@ from tagging_assets.review.ballot import Ballot
 from tagging_assets.review.gate import ENTRANCE, Keys
 from tagging_assets.review.sitting import Marking, Voting
 
-_HOST = "127.0.0.1"
+#: Nobody else's machine reaches it.
+HOST = "127.0.0.1"
 
 #: Seconds that a browser's open connections are given at the end.
 _PATIENCE = 2
@@ -38,7 +40,7 @@ def serve(
     """
     import uvicorn
 
-    with _listening(port) as listener:
+    with listening(port) as listener:
         port = listener.getsockname()[1]
         keys = Keys(port)
         app = make_app(Desk(ballot, voting, marking, keys, start), port=port, keys=keys)
@@ -55,7 +57,7 @@ def serve(
         # uvicorn ends in good order at a signal, and then sends it again, for whoever was there before.
         before = signal.signal(signal.SIGTERM, _as_interrupt)
         try:
-            say(f"http://{_HOST}:{port}{ENTRANCE}?key={keys.link}")
+            say(f"http://{HOST}:{port}{ENTRANCE}?key={keys.link}")
             uvicorn.Server(config).run(sockets=[listener])
         except KeyboardInterrupt:
             interrupts.answered()
@@ -70,15 +72,22 @@ def open_browser(url: str) -> None:
         webbrowser.open(url)
 
 
-def _listening(port: int) -> socket.socket:
+def listening(port: int) -> socket.socket:
+    """A socket of this machine alone that listens on a port; 0 takes a free one.
+
+    Raises:
+        SettingsError: the port is taken, or not ours to use.
+    """
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((_HOST, port))
+        listener.bind((HOST, port))
         listener.listen()
-    except OSError as error:
+    except (OSError, OverflowError) as error:
         listener.close()
-        raise SettingsError(f"port {port} is taken; choose another with --port, or leave it out") from error
+        taken = isinstance(error, OSError) and error.errno == errno.EADDRINUSE
+        wrong = "is taken" if taken else f"cannot be used ({error})"
+        raise SettingsError(f"port {port} {wrong}; choose another with --port") from error
     return listener
 
 

@@ -1,5 +1,6 @@
 """`tagging up`: photos put into the inbox are tagged, changed rules applied, and Ctrl-C leaves nothing behind."""
 
+import json
 import os
 import shutil
 import signal
@@ -36,8 +37,9 @@ def _tags(project: Project) -> set[str]:
     return {tag["tag"] for one in done.json for tag in one["tags"]}
 
 
-def _asked(address: str, query: str) -> Any:
-    answer = httpx.post(f"{address}/graphql", json={"query": query}, timeout=10)
+def _asked(address: str, query: str, token: str) -> Any:
+    headers = {"Authorization": f"Bearer {token}"}
+    answer = httpx.post(f"{address}/graphql", json={"query": query}, headers=headers, timeout=10)
     assert answer.status_code == 200, answer.text
     return answer.json()["data"]
 
@@ -51,13 +53,16 @@ def test_photos_are_tagged_and_changes_applied_until_ctrl_c(
 
         def is_up() -> bool:
             assert process.poll() is None, project.said()
-            return f"Dagster is at {address}" in project.said()
+            return f"Dagster is at {address}/enter?key=" in project.said()
 
         wait_for(is_up, 90, project.said)
-        assert httpx.get(f"{address}/server_info", timeout=10).json()["dagster_version"]
+        token = json.loads((project.data / "up.json").read_text())["token"]
+        assert httpx.get(f"{address}/server_info", timeout=10).status_code == 403
+        headers = {"Authorization": f"Bearer {token}"}
+        assert httpx.get(f"{address}/server_info", headers=headers, timeout=10).json()["dagster_version"]
         shutil.copy(sample_photos["chelsea.png"], project.folder / "inbox")
         wait_for(lambda: "cat" in _tags(project), 60, lambda: _logs(project))
-        runs = _asked(address, "{ runsOrError { ... on Runs { results { status jobName } } } }")["runsOrError"]
+        runs = _asked(address, "{ runsOrError { ... on Runs { results { status jobName } } } }", token)["runsOrError"]
         assert {run["jobName"] for run in runs["results"]} == {"tag_images"}
 
         # Somebody asks for it: the daemon does it, as a backfill that the UI shows.
@@ -67,7 +72,7 @@ def test_photos_are_tagged_and_changes_applied_until_ctrl_c(
         # The sweep may have been quicker; then there was nothing left for a backfill to change.
         assert done["changes"] in ({"withdrawn": 1}, {}), _logs(project)
         query = "{ partitionBackfillsOrError { ... on PartitionBackfills { results { id status } } } }"
-        shown = _asked(address, query)["partitionBackfillsOrError"]["results"]
+        shown = _asked(address, query, token)["partitionBackfillsOrError"]["results"]
         assert shown == [{"id": done["backfill"], "status": "COMPLETED_SUCCESS"}]
         assert "cat" not in _tags(project)
         # Nobody asks: the sweep finds it.

@@ -4,13 +4,12 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-import dagster as dg
 import numpy as np
 import pytest
 
 from resources.database import Database
 from resources.toolbox import TOOLS, Toolbox
-from resources.toolbox_resource import ToolboxResource
+from resources.toolbox_resource import shared_toolbox
 from tagging_assets.domain.errors import ModelError, SettingsError
 from tagging_assets.domain.stages import STAGES
 from tagging_assets.settings import Settings
@@ -192,10 +191,9 @@ def test_one_toolbox_per_settings_and_texts(tmp_path: Path, database: Database) 
     (tmp_path / "words").mkdir()
     path = tmp_path / "tagging.yaml"
     path.write_text("data_dir: data\nprompts_dir: words\n")
-    resource = ToolboxResource(settings_path=str(path), database_url=database.url)
 
     def opened() -> Toolbox:
-        return resource.create_resource(dg.build_init_resource_context())
+        return shared_toolbox(path, database.url)
 
     first = opened()
     assert opened() is first, "models stay warm"

@@ -144,6 +144,25 @@ def test_pages_carry_nothing_that_the_policy_forbids() -> None:
         assert page.count("<script") == page.count('<script src="/static/review.js"></script>')
 
 
+@pytest.mark.parametrize(
+    ("site", "status"), [("none", 200), ("same-origin", 200), ("same-site", 403), ("cross-site", 403)]
+)
+def test_other_pages_cannot_even_look(site: str, status: int) -> None:
+    # Browsers send the cookie to every port of this machine, whoever listens on the port that the page came from.
+    visitor = Visitor()
+    for path in ("/vote/1", "/photo/id-a", "/static/review.css"):
+        assert visitor.web.get(path, headers={"Sec-Fetch-Site": site}).status_code == status
+
+
+def test_the_link_may_be_opened_from_anywhere_but_is_not_used_up_by_looking_at_it() -> None:
+    visitor = Visitor(inside=False)
+    link = f"/enter?key={visitor.keys.link}"
+    assert visitor.web.head(link).status_code == 405
+    assert visitor.web.post(link).status_code == 405
+    assert visitor.web.get(link, headers={"Sec-Fetch-Site": "cross-site"}).status_code == 200
+    assert visitor.web.get("/vote/1").status_code == 200
+
+
 def test_two_desks_share_no_secret() -> None:
     one, other = Keys(PORT), Keys(PORT)
     assert len({one.link, one.form, other.link, other.form}) == 4
