@@ -1,3 +1,4 @@
+import sys
 import time
 from collections.abc import Callable
 
@@ -102,6 +103,22 @@ SHAPES = {
 }
 
 
+def calls(work: Callable[[], object]) -> int:
+    """How many functions are called, which no busy neighbour changes."""
+    count = 0
+
+    def note(_frame: object, event: str, _what: object) -> None:
+        nonlocal count
+        count += event in ("call", "c_call")
+
+    sys.setprofile(note)
+    try:
+        work()
+    finally:
+        sys.setprofile(None)
+    return count
+
+
 @pytest.mark.parametrize("form", [TagsForm(("dog", "cat"), 5), CaptionForm(), ClassifyForm(20), JudgeForm()])
 @pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES.keys())
 def test_time_grows_with_length(shape: Callable[[int], str], form: ReplyForm) -> None:
@@ -119,9 +136,21 @@ def test_time_grows_with_length(shape: Callable[[int], str], form: ReplyForm) ->
 
 @pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES.keys())
 def test_a_flood_is_no_answer(shape: Callable[[int], str]) -> None:
-    answer = read_text(shape(1_000_000), TagsForm(("dog",), 5))
-    assert answer.outcome == "invalid"
-    assert len(answer.error) < 200
+    text, answers = shape(1_000_000), []
+    steps = calls(lambda: answers.append(read_text(text, TagsForm(("dog",), 5))))
+    assert answers[0].outcome == "invalid"
+    assert len(answers[0].error) < 200
+    # Marks of thinking are looked for in all of it; nothing else is.
+    assert steps < (5_000 if "thin" not in text and "thou" not in text else 5 * len(text))
+
+
+@pytest.mark.parametrize(
+    "name", ["brackets", "lists", "keys", "open quotes", "single quotes", "fences", "an open list"]
+)
+def test_deep_nesting_is_not_mended(name: str) -> None:
+    """Linear, too, is too much where a bracket costs a thousand steps."""
+    text = SHAPES[name](19_000)
+    assert calls(lambda: read_text(text, TagsForm(("dog",), 5))) < 5 * len(text)
 
 
 @pytest.mark.parametrize(
