@@ -117,7 +117,10 @@ def open_log(path: Path) -> IO[bytes]:
     """
     private_folder(path.parent)
     flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-    return os.fdopen(os.open(path, flags, PRIVATE_FILE), "ab")
+    descriptor = os.open(path, flags, PRIVATE_FILE)
+    # One of an earlier version, which everybody could read.
+    os.fchmod(descriptor, PRIVATE_FILE)
+    return os.fdopen(descriptor, "ab")
 
 
 @contextmanager

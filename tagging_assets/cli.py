@@ -21,7 +21,7 @@ from typer.core import TyperGroup
 
 from tagging_assets.cli_experiment import experiment_app
 from tagging_assets.cli_models import models_app, provider_batches
-from tagging_assets.commands.console import print_json, print_note
+from tagging_assets.commands.console import print_json, print_line, print_note
 from tagging_assets.commands.exits import failed, whole_output
 from tagging_assets.commands.options import ByOption, JsonOption, SettingsOption, WhyOption
 from tagging_assets.domain.chat_settings import Strategy
@@ -106,7 +106,7 @@ def up(
     from tagging_assets.settings import load_settings
 
     if link:
-        typer.echo(new_link(load_settings(settings).data_dir))
+        print_line(new_link(load_settings(settings).data_dir))
         return
 
     # The port first: nothing is started for nothing.

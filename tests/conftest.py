@@ -34,7 +34,7 @@ def pytest_configure(config: pytest.Config) -> None:
         os.environ[name] = ",".join(filter(None, [os.environ.get(name), "127.0.0.1,localhost,::1"]))
     if "PYTEST_XDIST_WORKER" not in os.environ:
         # Each run its own: the next one that the same user starts closes the usual folder to servers of other users.
-        root = tempfile.mkdtemp(prefix="tagging-tests-")
+        root = tempfile.mkdtemp(prefix="t-")
         os.environ["PYTEST_DEBUG_TEMPROOT"] = root
         config.add_cleanup(lambda: shutil.rmtree(root, ignore_errors=True))
 

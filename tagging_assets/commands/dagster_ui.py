@@ -27,6 +27,7 @@ from starlette.types import ASGIApp, Scope
 
 from resources.lifeline import tie_to_parent
 from tagging_assets import review
+from tagging_assets.commands.console import print_note
 from tagging_assets.review.gate import STATIC, Gate, Keys
 
 if TYPE_CHECKING:
@@ -176,7 +177,7 @@ def _keep_loaded(context: "WorkspaceProcessContext") -> None:
             try:
                 location.client.ping("")
             except DagsterUserCodeUnreachableError:
-                print(f"the code server of {name} has died; it is started again", flush=True)
+                print_note(f"the code server of {name} has died; it is started again")
                 context.reload_code_location(name)
 
 

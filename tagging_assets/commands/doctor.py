@@ -15,7 +15,15 @@ from resources.faults import understood
 from tagging_assets.commands.console import print_line, styled
 from tagging_assets.domain.asking_way import choose_way
 from tagging_assets.domain.chat_settings import EMBEDDED, ChatModelEntry
-from tagging_assets.domain.errors import DiskFull, ModelError, ModelFailed, RunFailed, SettingsError, WeightsMissing
+from tagging_assets.domain.errors import (
+    DiskFull,
+    ModelError,
+    ModelFailed,
+    RunFailed,
+    SettingsError,
+    TaggingError,
+    WeightsMissing,
+)
 from tagging_assets.settings import Settings, load_settings
 
 #: Less free space than this ends in a full disk within one library.
@@ -216,7 +224,10 @@ def _runs(settings: Settings) -> str:
     from resources.at_work import look
     from tagging_assets.commands.session import open_database
 
-    database = open_database(settings)
+    try:
+        database = open_database(settings)
+    except TaggingError:
+        return "not known without the database"
     try:
         seen = look(database.engine)
     finally:

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from tagging_assets.domain.errors import SettingsError
 from tagging_assets.domain.verdicts import one_line
 
 
@@ -13,10 +14,24 @@ def _plain(said: str | None) -> str | None:
     return None if said is None else one_line(said)
 
 
+def _somebody(said: str | None) -> str | None:
+    """A name, on one line.
+
+    Raises:
+        SettingsError: there is none in it.
+    """
+    plain = _plain(said)
+    if plain is not None and not plain.strip():
+        raise SettingsError("--by names nobody; write who you are, or leave it out")
+    return plain
+
+
 SettingsOption = Annotated[
     Path | None,
     typer.Option("--settings", "-s", help="Settings file; default $TAGGING_SETTINGS, then the project's tagging.yaml."),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON document on stdout, for programs.")]
-ByOption = Annotated[str | None, typer.Option("--by", callback=_plain, help="Who you are; your login name by default.")]
+ByOption = Annotated[
+    str | None, typer.Option("--by", callback=_somebody, help="Who you are; your login name by default.")
+]
 WhyOption = Annotated[str, typer.Option("--why", callback=_plain, help="Kept in the history.")]

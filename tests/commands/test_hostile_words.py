@@ -26,7 +26,7 @@ NAMES = (
     b"caf\xe9 \\x.png".decode("utf-8", "surrogateescape"),
 )
 TORN = "torn\n[/x]\x1b.jpg"
-FORCED = ("[/dog]", "[red]cat\\\\", "=1+1", "<b>bird</b>", "`a` **b** | ![x](x)")
+FORCED = ("[/dog]", "[red]cat\\\\", "=sum(a1)", "<b>bird</b>", "`a` **b** | ![x](x)")
 WHY = "[/why] \x1b[31m \u202e <i>"
 RULES = f"""llm: {{enabled: false}}
 rules:
@@ -64,7 +64,7 @@ def test_the_run_tags_every_photo_and_names_what_failed(first: tuple[Project, Do
     assert again.code == 0, again.err
     tagged = [one for one in again.json if one["tags"]]
     assert len(tagged) == len(NAMES)
-    assert all({"[/dog]", "=1+1"} <= {tag["tag"] for tag in one["tags"]} for one in tagged)
+    assert all({"[/dog]", "=sum(a1)"} <= {tag["tag"] for tag in one["tags"]} for one in tagged)
 
 
 @pytest.mark.parametrize(

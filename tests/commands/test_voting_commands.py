@@ -116,7 +116,7 @@ def test_a_sheet_is_written_filled_in_and_taken(asked: Project, database: Databa
         ("image,tag,relevant\nd.jpg,dog,1\n", ("trial",), 'no photo with answers is "d.jpg"'),
         ("image,tag,relevant\nc.jpg,lamp,1\nid-c,Lamp,0\n", ("trial",), 'line 3: "Lamp" is marked both ways'),
         ("image,tag\nc.jpg,lamp\n", ("trial",), 'no column "relevant"'),
-        ("image,tag,relevant\n", ("trial", "--by", " "), "nobody judges"),
+        ("image,tag,relevant\n", ("trial", "--by", " "), "--by names nobody"),
         ("image,tag,relevant\n", ("trial", "--export", "x.csv"), "not both"),
     ],
 )

@@ -253,7 +253,9 @@ def test_a_folder_of_an_earlier_version_keeps_its_data_and_is_closed(folder):
         assert connection.execute(sa.text("SELECT answer FROM kept")).scalar_one() == 42
     engine.dispose()
     with pytest.raises(psycopg2.OperationalError, match="no password supplied"):
-        psycopg2.connect(host=str(folder), user="postgres", dbname="postgres", passfile="/dev/null")
+        psycopg2.connect(
+            host=sa.make_url(server.url).query["host"], user="postgres", dbname="postgres", passfile="/dev/null"
+        )
     assert "trust" not in (folder / "pg_hba.conf").read_text()
     assert folder.stat().st_mode & 0o077 == 0
     server.close()
