@@ -25,8 +25,9 @@ import sqlalchemy as sa
 from resources import postgres_folder as on_disk
 from resources.file_locks import locked, open_private, try_lock
 from resources.postgres_account import Account, account_for, programs
+from resources.statements import SAYS_FULL
 from resources.waiting import PATIENCE_SECONDS, Notice, say
-from tagging_assets.domain.errors import DatabaseUnavailable
+from tagging_assets.domain.errors import DatabaseUnavailable, DiskFull, StorageError
 
 DATABASE = "tagging"
 _CHILD = Path(__file__).with_name("postgres_child.py")
@@ -92,6 +93,7 @@ class EmbeddedPostgres:
 
         Raises:
             DatabaseUnavailable: it cannot be had; one line says what to do.
+            DiskFull: there is no room for it.
         """
         with self._one_at_a_time:
             try:
@@ -309,7 +311,7 @@ class EmbeddedPostgres:
             self._said = True
             self._notice(line)
 
-    def _unusable(self, error: OSError) -> DatabaseUnavailable:
+    def _unusable(self, error: OSError) -> StorageError:
         """What the file system's refusal means; the server was not even asked."""
         if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
             return DatabaseUnavailable(
@@ -318,13 +320,11 @@ class EmbeddedPostgres:
             )
         return self._unavailable(error.strerror or str(error))
 
-    def _unavailable(self, fault: str) -> DatabaseUnavailable:
+    def _unavailable(self, fault: str) -> StorageError:
         folder = on_disk.shown(self.folder)
         line = next((one.strip() for one in fault.splitlines() if one.strip()), "no reason was given")
-        if "No space left" in line or "Disk quota" in line:
-            return DatabaseUnavailable(
-                f"no space left for the embedded Postgres in {folder}; free some, or move the data folder"
-            )
+        if any(words in fault for words in SAYS_FULL):
+            return DiskFull(f"no space left for the embedded Postgres in {folder}; free some, or move the data folder")
         return DatabaseUnavailable(
             f"the embedded Postgres in {folder} does not start ({line}); see {on_disk.shown(self.folder / 'log')}, "
             "or set TAGGING_DATABASE_URL"

@@ -497,9 +497,9 @@ def test_who_waits_for_another_that_migrates_says_so_and_can_be_interrupted(fold
 def test_a_full_disk_is_one_line_and_the_same_command_continues(tmp_path, megabytes):
     opening = (
         "import sys; from pathlib import Path; from resources.embedded_postgres import EmbeddedPostgres; "
-        "from tagging_assets.domain.errors import DatabaseUnavailable\n"
+        "from tagging_assets.domain.errors import DiskFull\n"
         "try: EmbeddedPostgres(Path(sys.argv[1]) / 'data' / 'postgres').close()\n"
-        "except DatabaseUnavailable as error: sys.exit(str(error))\n"
+        "except DiskFull as error: sys.exit(str(error))\n"
     )
     script = (
         'set -e; mount -t tmpfs -o size="$1"m none "$2"; "$3" -c "$4" "$2" && exit 1; '
@@ -510,7 +510,7 @@ def test_a_full_disk_is_one_line_and_the_same_command_continues(tmp_path, megaby
         pytest.skip("this system lets nobody mount")
     done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    lines = [line for line in done.stderr.splitlines() if not line.startswith("Waiting")]
+    lines = [line for line in done.stderr.splitlines() if not line.startswith("waiting for")]
     assert len(lines) == 1
     assert "no space left for the embedded Postgres" in lines[0]
 
