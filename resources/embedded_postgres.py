@@ -33,6 +33,8 @@ DATABASE = "tagging"
 _CHILD = Path(__file__).with_name("postgres_child.py")
 _ANSWER_SECONDS = 60.0
 _STOP_SECONDS = 10.0
+#: The last user does not wait longer: the server's parent sees to the rest, and a command ends within five seconds.
+_LEAVE_SECONDS = 1.5
 #: What a server says that starts, ends or recovers.
 _PASSING = ("starting up", "shutting down", "recovery", "not yet accepting", "terminating connection")
 _OPTIONS = (
@@ -284,18 +286,18 @@ class EmbeddedPostgres:
         try:
             if try_lock(starting) and try_lock(users):
                 on_disk.forget_address(self._address)
-                self._stop()
+                self._stop(_LEAVE_SECONDS)
         finally:
             os.close(users)
             os.close(starting)
 
-    def _stop(self) -> None:
-        """Stop the server, if one is proven to run here, and wait for the end of it and its parent."""
+    def _stop(self, seconds: float = _STOP_SECONDS) -> None:
+        """Stop the server, if one is proven to run here, and wait so long for the end of it and its parent."""
         process = on_disk.postmaster(self.folder)
         if process is None:
             return
         on_disk.ask_to_stop(process)
-        deadline = time.monotonic() + _STOP_SECONDS
+        deadline = time.monotonic() + seconds
         while (process.is_running() or self._is_running()) and time.monotonic() < deadline:
             time.sleep(0.02)
 

@@ -15,7 +15,8 @@ from resources.files import PRIVATE_UMASK, open_log
 from tagging_assets.commands.session import PROJECT
 from tagging_assets.domain.errors import TaggingError
 
-_STOP_SECONDS = 2.0
+#: With the database's end after it, a command ends within five seconds.
+_STOP_SECONDS = 1.5
 
 
 class ProcessDied(TaggingError):
@@ -108,7 +109,7 @@ class Supervised:
 
 
 def stop(processes: Iterable[Supervised]) -> None:
-    """End processes with all they have started: in good order for two seconds, then whatever they do.
+    """End processes with all they have started: in good order for a moment, then whatever they do.
 
     Nothing is lost by the latter: what a run has done stands, and the next one goes on there.
     """
