@@ -26,6 +26,8 @@ _SIDECARS = (".txt", ".json", ".xmp")
 _CACHE_TAG = b"Signature: 8a477f597d28d172789f06886806bc55"
 #: Files handed to each hashing thread between two looks at the clock.
 _AT_ONCE = 8
+#: Where git-annex keeps the files to which a working tree links.
+_ANNEX = Path(".git", "annex", "objects")
 _Folder = tuple[int, int]
 
 
@@ -270,7 +272,8 @@ def is_certainly_gone(uri: str) -> bool:
 def open_sidecars(path: str | os.PathLike[str]) -> Iterator[list[Sidecar]]:
     """The sidecars beside a photo, in order of precedence; what is no file, unreadable or huge is left out.
 
-    Names are matched in lower and upper case of the extension.
+    Names are matched in lower and upper case of the extension. A link is followed only where it leads to something
+    that belongs to the photo: whoever may put a file beside it would else have any file of ours read and published.
     """
     photo = Path(path)
     with ExitStack() as opened:
@@ -303,10 +306,29 @@ def _first_sidecar(photo: Path, kind: str, name: str) -> Iterator[BinaryIO]:
             stream = open_regular(photo.with_name(variant))
         except (OSError, ImageGone, ValueError):
             continue
-        if os.fstat(stream.fileno()).st_size <= MAX_SIDECAR_BYTES[kind]:
+        status = os.fstat(stream.fileno())
+        if status.st_size <= MAX_SIDECAR_BYTES[kind] and _belongs(photo, photo.with_name(variant), status):
             yield stream
             return
         stream.close()
+
+
+def _belongs(photo: Path, sidecar: Path, opened: os.stat_result) -> bool:
+    """Whether what was opened as a sidecar is the photo's: in its folder, beside its real file, or of its repository.
+
+    Args:
+        photo: as it is listed; it may be a link itself.
+        sidecar: beside it.
+        opened: what the system says of the open file, as a link may lead elsewhere by now.
+    """
+    real, folder = Path(os.path.realpath(sidecar)), Path(os.path.realpath(photo.parent))
+    beside_real = real.parent == Path(os.path.realpath(photo)).parent and real.suffix.lower() in _SIDECARS
+    kept = any(real.is_relative_to(above / _ANNEX) for above in (folder, *folder.parents))
+    if not (beside_real or kept or real.is_relative_to(folder)):
+        return False
+    with contextlib.suppress(OSError):
+        return os.path.samestat(real.stat(), opened)
+    return False
 
 
 def _newest_sidecar(name: str, sidecars: Mapping[str, os.DirEntry[str]]) -> int:

@@ -247,3 +247,38 @@ def test_the_row_of_a_photo(tmp_path: Path, decoders: DecoderPool) -> None:
     path.unlink()
     with pytest.raises(ImageGone):
         read_image_row(image, decoders)
+
+
+def test_a_planted_link_makes_no_caption_of_a_file_elsewhere(tmp_path: Path) -> None:
+    secrets, photos = tmp_path / "home", tmp_path / "photos"
+    for name in ("token.json", "key", "notes.txt"):
+        touch(secrets / name, "secret")
+    touch(photos / "a.jpg")
+    (photos / "a.txt").symlink_to(secrets / "notes.txt")
+    (photos / "a.json").symlink_to("../home/token.json")
+    (photos / "a.xmp").symlink_to(secrets / "key")
+    (photos / "a.jpg.txt").symlink_to(photos / "again.txt")
+    (photos / "again.txt").symlink_to(secrets / "notes.txt")
+    assert read_sidecars(photos / "a.jpg") == []
+
+
+def test_sidecars_that_are_linked_like_their_photo_are_read(tmp_path: Path) -> None:
+    real, picks, repository = tmp_path / "real", tmp_path / "picks", tmp_path / "repository"
+    touch(real / "a.jpg")
+    touch(real / "a.txt", "beside the photo")
+    for folder in (picks, repository / "2026"):
+        folder.mkdir(parents=True)
+    for name in ("a.jpg", "a.txt"):
+        (picks / name).symlink_to(real / name)
+    (tmp_path / "as it is called").symlink_to(real)
+    touch(repository / ".git" / "annex" / "objects" / "Zq" / "key.jpg")
+    touch(repository / ".git" / "annex" / "objects" / "9v" / "key.xmp", "in the annex")
+    (repository / "2026" / "a.jpg").symlink_to("../.git/annex/objects/Zq/key.jpg")
+    (repository / "2026" / "a.xmp").symlink_to("../.git/annex/objects/9v/key.xmp")
+    touch(real / "b.jpg")
+    touch(real / "words" / "b.txt", "in a folder below")
+    (real / "b.txt").symlink_to("words/b.txt")
+    assert read_sidecars(picks / "a.jpg") == [("txt", b"beside the photo")]
+    assert read_sidecars(tmp_path / "as it is called" / "a.jpg") == [("txt", b"beside the photo")]
+    assert read_sidecars(repository / "2026" / "a.jpg") == [("xmp", b"in the annex")]
+    assert read_sidecars(real / "b.jpg") == [("txt", b"in a folder below")]
