@@ -26,7 +26,7 @@ HANGS_SECONDS = 240.0
 #: How soon a command is to end after Ctrl-C or SIGTERM.
 ENDS_SECONDS = 5.0
 #: How soon what a killed command started is to be gone.
-GONE_SECONDS = 20.0
+GONE_SECONDS = 30.0
 
 
 class Fault(Exception):

@@ -27,7 +27,7 @@ _POLL_SECONDS = 0.25
 #: The next command often follows at once.
 _IDLE_SECONDS = 2.0
 _START_SECONDS = 300.0
-_STOP_SECONDS = 20.0
+_STOP_SECONDS = 8.0
 #: A server that ends so soon after its start, so often in a row, will not do better the next time.
 _QUICK_SECONDS = 10.0
 _QUICK_ENDS = 5
