@@ -325,6 +325,11 @@ class EmbeddedPostgres:
             return DatabaseUnavailable(
                 f"no space left for the embedded Postgres in {folder}; free some, or move the data folder"
             )
+        if "File too large" in line:
+            return DatabaseUnavailable(
+                "no space left under the limit on the size of files (ulimit -f) for the embedded Postgres in "
+                f"{folder}; raise it and run again"
+            )
         return DatabaseUnavailable(
             f"the embedded Postgres in {folder} does not start ({line}); see {on_disk.shown(self.folder / 'log')}, "
             "or set TAGGING_DATABASE_URL"
