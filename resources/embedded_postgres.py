@@ -325,6 +325,11 @@ class EmbeddedPostgres:
     def _unavailable(self, fault: str) -> StorageError:
         folder = on_disk.shown(self.folder)
         line = next((one.strip() for one in fault.splitlines() if one.strip()), "no reason was given")
+        if "File too large" in fault:
+            return DiskFull(
+                "no space left under the limit on the size of files (ulimit -f) for the embedded Postgres in "
+                f"{folder}; raise it and run again"
+            )
         if any(words in fault for words in SAYS_FULL):
             return DiskFull(f"no space left for the embedded Postgres in {folder}; free some, or move the data folder")
         return DatabaseUnavailable(

@@ -97,7 +97,10 @@ def _full(error: BaseException) -> DiskFull | None:
         # A program that was started has only words for it.
         said = f"{error} {getattr(error, 'stdout', '')} {getattr(error, 'stderr', '')}"
         words = next((words for words in SAYS_FULL if words in said), None)
-        found = DiskFull(f"no space left ({words}): {_line(error)}; make room and run again") if words else None
+        line = _line(error)
+        # Who said so in our words has said what to do as well.
+        line = line if line.startswith("no space left") else f"no space left ({words}): {line}; make room and run again"
+        found = DiskFull(line) if words else None
     elif isinstance(error, DBAPIError):
         found = database_error(error)
     else:

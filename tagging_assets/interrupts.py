@@ -109,7 +109,24 @@ def arm(module: str) -> None:
     """
     global _watch
     if _watch is None and (module == "__main__" or Path(sys.argv[0]).name == "tagging"):
+        _open_standard_streams()
         _watch = _Watch(starting=True)
+
+
+def _open_standard_streams() -> None:
+    """Put nothing in the place of a standard stream that was closed for us, as schedulers and ``>&-`` do.
+
+    What is opened next would take its number: a database's file or a pipe of ours would be what is printed to.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            # The lowest free number is taken, which is this one.
+            os.open(os.devnull, os.O_RDWR)
+            os.set_inheritable(number, True)
+            # Python has none of its own where it was closed at its start.
+            setattr(sys, name, open(number, "w" if number else "r", encoding="utf-8", closefd=False))  # noqa: SIM115
 
 
 @contextmanager

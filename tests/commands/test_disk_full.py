@@ -55,6 +55,13 @@ def test_room_made_later(
     assert len(again.json["tags"]) == photos
 
 
+def test_a_limit_on_the_size_of_files_is_no_full_disk(project: Project) -> None:
+    full = project.run("status", prefix=no_file_beyond(1_000_000))
+    assert full.code == 2
+    assert last_line(full).startswith("DiskFull: no space left under the limit on the size of files (ulimit -f)")
+    assert last_line(full).count("no space left") == 1
+
+
 @pytest.mark.slow
 def test_no_room_for_setting_up(project: Project) -> None:
     full = project.run("status", prefix=no_file_beyond(4_000_000))

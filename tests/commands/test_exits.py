@@ -46,6 +46,24 @@ def test_a_reader_that_has_seen_enough(project: Project, arguments: tuple[str, .
     assert (code, err) == (0, "")
 
 
+@pytest.mark.parametrize("closed", [(0,), (1,), (2,), (0, 1, 2)], ids=str)
+def test_closed_standard_streams(project: Project, closed: tuple[int, ...]) -> None:
+    """A scheduler, or ``>&-``, has closed them: what is opened in the command does not end up in their place."""
+    shutting = " ".join(f"{number}>&-" for number in closed)
+    done = subprocess.run(
+        ["sh", "-c", f'exec "$@" {shutting}', "sh", *project.command("status", "--json")],
+        cwd=REPOSITORY,
+        env=project.variables(),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=180,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("{") == (1 not in closed)
+
+
 def folder_is_a_file(project: Project) -> None:
     project.data.write_text("x")
 

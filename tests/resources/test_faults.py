@@ -99,6 +99,12 @@ def test_what_errors_mean(error: Exception, kind: type[TaggingError], says: str)
     assert "hunter2" not in str(told)
 
 
+def test_a_full_disk_that_was_told_in_our_words_is_told_once() -> None:
+    told = understood(DatabaseUnavailable("no space left for the database; free some"), None)
+    assert type(told) is DiskFull
+    assert str(told) == "no space left for the database; free some"
+
+
 def test_what_was_dealt_with_before_is_not_the_reason() -> None:
     error = SettingsError("something else")
     error.__context__ = of_the_system(errno.ENOSPC)
