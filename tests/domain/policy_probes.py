@@ -1,6 +1,11 @@
 """Terms that must be refused, however they are written, and harmless ones that sound alike."""
 
 ATTACKS = (
+    "no clothes",
+    "braless",
+    "dialysis",
+    "stroke patient",
+    "hunchback",
     "n4ked",
     "nud3",
     "p0rn",
