@@ -151,7 +151,7 @@ def _server(bench: Bench, trial: Trial, dice: random.Random, name: str) -> None:
             found = command.reaches("llm_tag_suggestions b") and wait_for(lambda: made.named("llm_child"), 60)
             time.sleep(dice.uniform(0, 3))
         else:
-            found = wait_for(lambda: postmasters(made), 30)
+            found = wait_for(lambda: bool(postmasters(made)), 30)
             time.sleep(dice.uniform(0, bench.run_seconds[True] * 0.8))
         victims = made.named("llm_child") if name == "chat" else postmasters(made)
         if found and victims:
@@ -163,17 +163,20 @@ def _server(bench: Bench, trial: Trial, dice: random.Random, name: str) -> None:
 
 
 def postmasters(made: Project) -> list[psutil.Process]:
-    """The database servers of a project: processes named postgres whose parent is none."""
-    servers = made.named("postgres")
-    pids = {process.pid for process in servers}
+    """The database servers of a project: those postgres processes whose parent is none."""
     found = []
-    for process in servers:
+    for process in made.named("postgres"):
         try:
-            if Path(process.exe()).name == "postgres" and process.ppid() not in pids | {0}:
+            parent = process.parent()
+            if _is_postgres(process) and not (parent and _is_postgres(parent)):
                 found.append(process)
         except psutil.Error:
-            continue
-    return [one for one in found if not any(parent.name() == "postgres" for parent in one.parents())]
+            continue  # it has just ended
+    return found
+
+
+def _is_postgres(process: psutil.Process) -> bool:
+    return Path(process.exe()).name == "postgres"
 
 
 def _up(bench: Bench, trial: Trial, dice: random.Random) -> None:
