@@ -6,13 +6,13 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import psutil
-from faults_project import Command, Fault, Project, differences, kill, project, wait_for
+from faults_project import HANGS_SECONDS, Command, Fault, Project, differences, kill, project, wait_for
 
 _SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
 #: Kills of one project before it is let through to the end.
@@ -132,15 +132,25 @@ def _set_up(bench: Bench, trial: Trial, dice: random.Random) -> None:
 
 
 def _stages(bench: Bench, trial: Trial, dice: random.Random) -> None:
-    """Kill a run once a stage has begun, the next one in the stage after it, and so on down the line."""
+    """Kill a run once a stage has begun, the next one in a stage after it, and so on down the line."""
     with project(bench.photos, chat=True) as made:
-        for stage in STAGES:
+        ahead = list(STAGES)
+        while ahead:
             command = made.start("run", str(made.photos))
-            # Where the stage was through before the last kill, this run is killed wherever it comes to.
-            command.reaches(f"{stage} b")
+            # A stage that was through before the last kill does not begin again; the one after it does.
+            wait_for(lambda one=command, left=tuple(ahead): _begun(one, left) or one.code is not None, HANGS_SECONDS)
+            begun = _begun(command, ahead)
+            if begun is None:
+                break  # through to the end
             time.sleep(dice.uniform(0, _STAGE_SECONDS))
-            _end(trial, command, dice, stage)
+            _end(trial, command, dice, begun)
+            ahead = ahead[ahead.index(begun) + 1 :]
         _check(bench, made)
+
+
+def _begun(command: Command, stages: Sequence[str]) -> str | None:
+    """The first of some stages that a run has begun; ``None`` where it has begun none."""
+    return next((stage for stage in stages if f"{stage} b" in command.said), None)
 
 
 def _server(bench: Bench, trial: Trial, dice: random.Random, name: str) -> None:
