@@ -95,6 +95,18 @@ WORK = {
 }
 
 
+def stand_still(pid: int) -> None:
+    """Wait until the main thread has come to what it waits in: asleep, and not for a moment between two steps."""
+    place, quiet, before = Path(f"/proc/{pid}/task/{pid}/stat"), 0, ""
+    pause = threading.Event()
+    while quiet < 6:
+        state, *rest = place.read_text().rpartition(")")[2].split()
+        used = " ".join(rest[10:12])
+        quiet = quiet + 1 if state == "S" and used == before else 0
+        before = used
+        pause.wait(0.05)
+
+
 @contextmanager
 def command(work: str) -> Iterator[subprocess.Popen[str]]:
     script = COMMAND.format(work=textwrap.dedent(work).replace("\n", "\n    "))
@@ -109,6 +121,7 @@ def command(work: str) -> Iterator[subprocess.Popen[str]]:
         try:
             assert process.stdout is not None
             assert process.stdout.readline() == "begun\n", process.stderr and process.stderr.read()
+            stand_still(process.pid)
             yield process
         finally:
             process.kill()

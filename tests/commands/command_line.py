@@ -62,8 +62,11 @@ class Done:
 
     @property
     def error(self) -> str:
-        """The one line it ended with, for people; fails where there is a second line or a traceback."""
-        lines = self.err.strip().splitlines()
+        """The one line it ended with, for people; fails where there is a second line or a traceback.
+
+        On a busy machine it may have said before that, what it waited for.
+        """
+        lines = [line for line in self.err.strip().splitlines() if not line.startswith("waiting for")]
         assert len(lines) == 1, self.err
         return lines[0]
 

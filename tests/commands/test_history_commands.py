@@ -90,7 +90,8 @@ def test_wrong_use_is_told_in_one_line(project: Project, arguments: tuple[str, .
 
 def test_people_see_tables(project: Project) -> None:
     assert "operations, newest first" in project.call("history").out
-    assert "3 changes" in project.call("history", "rocket.jpg", "--limit", "3").out
+    # The title has the photo's whole path in it, so it may be broken anywhere.
+    assert "3 changes" in " ".join(project.call("history", "rocket.jpg", "--limit", "3").out.split())
     first = said(project, "history")[-1]["id"]
     shown = project.call("diff", "--run", first).out
     assert "published" in shown
